@@ -1,0 +1,97 @@
+//! The decision: file where the owner said so or where emm is sure enough, else ask.
+
+use super::{
+    Settings,
+    item::{Understood, Verdict},
+};
+use crate::{
+    contracts::{
+        file_system::{Decision, Item},
+        jd_classifier::{Lookup, Place},
+    },
+    domain::{custody::Standing, inbox::Hints},
+    rpc::{Code, Result, Tools},
+};
+
+/// What the owner forced by the name of a folder.
+pub(super) enum Forced {
+    /// Nothing.
+    No,
+    /// This place.
+    Place(Place),
+    /// A number that the structure does not have.
+    Unknown(String),
+}
+
+/// Looks up the id, or the category, that the item's folders name.
+pub(super) async fn lookup(tools: &Tools, hints: &Hints) -> Result<Forced> {
+    let Some(code) = hints.forced_id.clone().or_else(|| hints.category.clone()) else { return Ok(Forced::No) };
+    match tools.call(Lookup { code: code.clone() }).await {
+        Ok(place) => Ok(Forced::Place(place)),
+        Err(error) if error.code == Code::NotFound => Ok(Forced::Unknown(code)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What to do with an item.
+pub(super) fn verdict(
+    item: &Item,
+    understood: &Understood,
+    structure: &str,
+    forced: Forced,
+    settings: &Settings,
+) -> Verdict {
+    let decision = |code: &str, confidence: f64, by_person: bool| Decision {
+        code: code.to_owned(),
+        structure: structure.to_owned(),
+        confidence,
+        by_person,
+        candidates: understood.candidates.clone(),
+        engine: understood.engine.clone(),
+    };
+    if let Some(reason) = &item.folder {
+        return Verdict::Ask(format!("it is a folder that is one thing ({reason})"));
+    }
+    if item.standing == Some(Standing::Undone) {
+        return Verdict::Ask("it was filed before, and that was undone".to_owned());
+    }
+    match forced {
+        Forced::Unknown(code) => {
+            return Verdict::Ask(format!("its folder says {code}, which the structure does not have"));
+        }
+        Forced::Place(place) if item.hints.forced_id.is_some() || place.files => {
+            return Verdict::File(decision(&place.code, 1.0, true));
+        }
+        Forced::Place(_) | Forced::No => {}
+    }
+    let Some(best) = understood.candidates.first() else {
+        return Verdict::Ask("nothing in the structure resembles it".to_owned());
+    };
+    if best.probability >= settings.threshold {
+        return Verdict::File(decision(&best.code, best.probability, false));
+    }
+    if let Some((category, probability)) =
+        clear_category(understood).filter(|(_, it)| settings.new_ids && *it >= settings.threshold)
+    {
+        let decision = decision(&category, probability, false);
+        return Verdict::New { category, title: understood.title.clone(), decision };
+    }
+    let percent = |probability: f64| (probability * 100.0).round();
+    Verdict::Ask(format!(
+        "the best place, {}, is {} % likely; emm files by itself from {} %",
+        best.code,
+        percent(best.probability),
+        percent(settings.threshold)
+    ))
+}
+
+/// The category that the candidates with ids add up to most, and their sum.
+fn clear_category(understood: &Understood) -> Option<(String, f64)> {
+    let mut sums = std::collections::BTreeMap::<&str, f64>::new();
+    for candidate in &understood.candidates {
+        if let Some((category, _)) = candidate.code.split_once('.') {
+            *sums.entry(category).or_default() += candidate.probability;
+        }
+    }
+    sums.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(category, sum)| (category.to_owned(), sum))
+}

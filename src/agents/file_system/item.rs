@@ -1,0 +1,181 @@
+//! The graph of one item: read, decide, ask if in doubt, file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Context, decide};
+use crate::{
+    contracts::{
+        content_classifier::{Classified, Classify},
+        file_system::{Decision, Document, File, Filed, Held, Hold, Item, Read},
+        file_system_agent::Review,
+        jd_classifier::{Reserve, Reserved},
+    },
+    domain::{classify::Candidate, custody::Standing},
+    graph::{Graph, Outcome, Turn},
+    rpc::{Error, Result},
+};
+
+/// The channels of an item's state.
+pub(super) mod channel {
+    pub(in super::super) const ITEM: &str = "item";
+    pub(in super::super) const RUN: &str = "run";
+    pub(in super::super) const STRUCTURE: &str = "structure";
+    pub(in super::super) const LABELS: &str = "labels";
+    pub(in super::super) const DRY_RUN: &str = "dry_run";
+    pub(in super::super) const TAKEN: &str = "taken";
+    pub(in super::super) const UNDERSTOOD: &str = "understood";
+    pub(in super::super) const POISON: &str = "poison";
+    pub(in super::super) const VERDICT: &str = "verdict";
+    pub(in super::super) const FILED: &str = "filed";
+}
+
+/// What reading and classifying told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Understood {
+    pub(super) title: String,
+    pub(super) excerpt: String,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) engine: String,
+}
+
+/// What is to be done with an item.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    /// File it here.
+    File(Decision),
+    /// File it under a new id of this category.
+    New { category: String, title: String, decision: Decision },
+    /// Ask, for this reason.
+    Ask(String),
+    /// Leave it.
+    Skip,
+    /// Put it into quarantine, for this reason.
+    Quarantine(String),
+}
+
+/// The graph. A pause stands before `file`, so that a sweep settles the order of those that collide.
+pub(super) fn graph() -> Graph<Context> {
+    Graph::new("item", "read")
+        .node("read", read)
+        .node("decide", decide)
+        .node("review", super::review::node)
+        .node("reserve", reserve)
+        .node("file", file)
+        .node("hold", hold)
+        .edge("read", "decide")
+        .branch("decide", |state| next(&state.get(channel::VERDICT)?))
+        .branch("review", |state| next(&state.get(channel::VERDICT)?))
+        .edge("reserve", "file")
+        .pause_before("reserve")
+        .pause_before("file")
+}
+
+fn next(verdict: &Verdict) -> Result<Vec<&'static str>> {
+    Ok(vec![match verdict {
+        Verdict::File(_) => "file",
+        Verdict::New { .. } => "reserve",
+        Verdict::Ask(_) => "review",
+        Verdict::Skip | Verdict::Quarantine(_) => "hold",
+    }])
+}
+
+async fn read(context: Context, turn: Turn) -> Result<Outcome> {
+    let item: Item = turn.state.get(channel::ITEM)?;
+    let (extracted, title) = match context.tools.call(Read { item: item.clone() }).await? {
+        Document::Text { extracted, title } => (extracted, title),
+        Document::Poison { reason } => return Outcome::set(channel::POISON, &reason),
+    };
+    let excerpt = extracted.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let excerpt = excerpt.chars().take(context.settings.excerpt_chars).collect();
+    let name = item.place.rsplit('/').next().unwrap_or(&item.place).to_owned();
+    let hints = item.hints.words.iter().chain(&extracted.keywords).cloned().collect();
+    let request = Classify {
+        structure: turn.state.get(channel::STRUCTURE)?,
+        name,
+        title: title.clone(),
+        text: extracted.text,
+        kind: extracted.kind.as_str().to_owned(),
+        hints,
+        category: item.hints.category.clone(),
+        at_least: turn.state.get(channel::LABELS)?,
+        top: context.settings.candidates_max,
+    };
+    let Classified { candidates, engine, .. } = context.tools.call(request).await?;
+    Outcome::set(channel::UNDERSTOOD, &Understood { title, excerpt, candidates, engine })
+}
+
+async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
+    let verdict = match turn.state.find::<String>(channel::POISON)? {
+        Some(reason) => Verdict::Quarantine(reason),
+        None => {
+            let item: Item = turn.state.get(channel::ITEM)?;
+            let understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
+            let structure: String = turn.state.get(channel::STRUCTURE)?;
+            let forced = decide::lookup(&context.tools, &item.hints).await?;
+            decide::verdict(&item, &understood, &structure, forced, &context.settings)
+        }
+    };
+    Outcome::set(channel::VERDICT, &verdict)
+}
+
+/// Allocates the new id; asking again for the same item gives the same one.
+async fn reserve(context: Context, turn: Turn) -> Result<Outcome> {
+    let item: Item = turn.state.get(channel::ITEM)?;
+    let verdict: Verdict = turn.state.get(channel::VERDICT)?;
+    let Verdict::New { category, title, decision } = verdict else {
+        return Err(Error::internal("there is no new id to reserve"));
+    };
+    if turn.state.get(channel::DRY_RUN)? {
+        // Only a real run may allocate: the category stands for its new id.
+        return Outcome::set(channel::VERDICT, &Verdict::File(Decision { code: category, ..decision }));
+    }
+    let request = Reserve { category, title, emm_id: item.emm_id };
+    let Reserved { code, structure } = context.tools.call(request).await?;
+    Outcome::set(channel::VERDICT, &Verdict::File(Decision { code, structure, ..decision }))
+}
+
+async fn file(context: Context, turn: Turn) -> Result<Outcome> {
+    let Verdict::File(decision) = turn.state.get(channel::VERDICT)? else {
+        return Err(Error::internal("there is no decision to file by"));
+    };
+    let request = File {
+        item: turn.state.get(channel::ITEM)?,
+        decision,
+        run: turn.state.get(channel::RUN)?,
+        dry_run: turn.state.get(channel::DRY_RUN)?,
+        taken: turn.state.find(channel::TAKEN)?.unwrap_or_default(),
+    };
+    let filed: Filed = context.tools.call(request).await?;
+    Outcome::set(channel::FILED, &filed)
+}
+
+async fn hold(context: Context, turn: Turn) -> Result<Outcome> {
+    let why = match turn.state.get(channel::VERDICT)? {
+        Verdict::Quarantine(reason) => Held::Quarantine { reason },
+        Verdict::Skip => Held::Skipped,
+        _ => Held::Review,
+    };
+    let standing = record(&context, &turn, why).await?;
+    Outcome::set("standing", &standing)
+}
+
+/// Tells the journal why an item stays out of the vault.
+pub(super) async fn record(context: &Context, turn: &Turn, why: Held) -> Result<Standing> {
+    if turn.state.get(channel::DRY_RUN)? {
+        return Ok(Standing::Review);
+    }
+    let request = Hold { item: turn.state.get(channel::ITEM)?, why, run: turn.state.get(channel::RUN)? };
+    context.tools.call(request).await
+}
+
+/// What a person is shown.
+pub(super) fn question(turn: &Turn) -> Result<Review> {
+    let Verdict::Ask(reason) = turn.state.get(channel::VERDICT)? else {
+        return Err(Error::internal(format!("thread {} has nothing to ask: {}", turn.thread, json!(turn.state))));
+    };
+    let Understood { title, excerpt, mut candidates, .. } = turn.state.get(channel::UNDERSTOOD)?;
+    candidates.truncate(3);
+    Ok(Review { item: turn.state.get(channel::ITEM)?, title, excerpt, reason, candidates })
+}

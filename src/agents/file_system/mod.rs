@@ -1,0 +1,122 @@
+//! `file-system-agent`: sweeps the inbox, decides, files, and asks a person where it doubts.
+
+mod decide;
+mod item;
+mod order;
+mod review;
+mod sweep;
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::{
+    backends::state::State,
+    contracts::{
+        file_system::{ListInbox, Listing},
+        file_system_agent::{Sweep, Swept},
+    },
+    graph::{Checkpoints, Executor},
+    life::Shutdown,
+    rpc::{Answer, Result, Tools},
+};
+
+/// How the agent decides and works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The probability from which an item is filed without asking, from 0 to 1.
+    pub threshold: f64,
+    /// Whether an item whose category is clear, but none of its ids, gets a new id of its own.
+    pub new_ids: bool,
+    /// How many candidates are kept for a review and for `emm why`.
+    pub candidates_max: usize,
+    /// Items that are worked on at once.
+    pub items_in_flight: usize,
+    /// Items that are decided together before any of them is filed.
+    pub items_per_batch: usize,
+    /// The longest wait between two looks at the inbox, in milliseconds.
+    pub look_ms: u64,
+    /// The wait while something in the inbox is still settling, in milliseconds.
+    pub settling_look_ms: u64,
+    /// The first characters of a text that a review shows.
+    pub excerpt_chars: usize,
+}
+
+/// What the nodes of both graphs hold.
+#[derive(Clone)]
+struct Context {
+    tools: Tools,
+    settings: Arc<Settings>,
+}
+
+/// The agent; cheap to clone.
+#[derive(Clone)]
+pub struct FileSystemAgent(Arc<Inner>);
+
+struct Inner {
+    context: Context,
+    checkpoints: Checkpoints,
+    items: Arc<Executor<Context>>,
+    sweeps: Executor<sweep::Context>,
+    /// One sweep at a time: two would only look at the same items.
+    sweeping: Mutex<()>,
+}
+
+impl FileSystemAgent {
+    /// The agent over its own state and the tools of all roles.
+    pub fn new(settings: Settings, state: State, tools: Tools) -> FileSystemAgent {
+        let checkpoints = Checkpoints::new(state);
+        let context = Context { tools, settings: Arc::new(settings) };
+        let items = Arc::new(Executor::new(item::graph(), context.clone(), checkpoints.clone()));
+        let over = sweep::Context { item: context.clone(), items: items.clone(), checkpoints: checkpoints.clone() };
+        let sweeps = Executor::new(sweep::graph(), over, checkpoints.clone());
+        FileSystemAgent(Arc::new(Inner { context, checkpoints, items, sweeps, sweeping: Mutex::new(()) }))
+    }
+
+    /// Sweeps whenever the inbox changed, until shutdown.
+    pub async fn watch(&self, stop: Shutdown) -> Result<()> {
+        let settings = self.0.context.settings.clone();
+        let mut seen: Option<Listing> = None;
+        loop {
+            let wait_ms = match &seen {
+                Some(listing) if listing.settling > 0 => settings.settling_look_ms,
+                _ => settings.look_ms,
+            };
+            let request = ListInbox { after: seen.as_ref().map(|it| it.generation), wait_ms, settled: false };
+            let listing = match stop.run_until_cancelled(self.0.context.tools.call(request)).await {
+                None => return Ok(()),
+                Some(Ok(listing)) => listing,
+                Some(Err(error)) => {
+                    tracing::warn!("the inbox cannot be listed: {error}");
+                    let pause = tokio::time::sleep(Duration::from_millis(settings.settling_look_ms));
+                    let _ = stop.run_until_cancelled(pause).await;
+                    continue;
+                }
+            };
+            if listing.labels.is_some() && !listing.items.is_empty() {
+                // A sweep that has begun goes on to its end within the drain; items under way are checkpointed.
+                let swept = self.sweep(Sweep::default(), Some(listing.clone()), stop.clone()).await;
+                swept.map(|swept| report(&swept)).unwrap_or_else(|error| tracing::warn!("a sweep failed: {error}"));
+            }
+            seen = Some(listing);
+        }
+    }
+}
+
+fn report(swept: &Swept) {
+    for outcome in &swept.filed {
+        let (note, confidence) = (&outcome.filed.note, outcome.confidence);
+        tracing::info!(place = outcome.place, note, confidence, duplicate = outcome.filed.duplicate, "filed");
+    }
+    for problem in &swept.failed {
+        tracing::warn!(place = problem.place, "not filed: {}", problem.reason);
+    }
+}
+
+impl Answer<Sweep> for FileSystemAgent {
+    async fn answer(&self, request: Sweep) -> Result<Swept> {
+        self.sweep(request, None, Shutdown::new()).await
+    }
+}

@@ -1,0 +1,293 @@
+//! The graph of a sweep: list the inbox, decide a batch of items side by side, file them in a settled order, go on.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use serde_json::{Map, json};
+
+use super::{
+    FileSystemAgent,
+    item::{Understood, Verdict, channel},
+    order::{Wants, groups},
+};
+use crate::{
+    contracts::{
+        file_system::{Filed, Item, ListInbox, Listing, Problem},
+        file_system_agent::{Outcome as Done, Review, Sweep, Swept},
+        jd_classifier::{GetStructure, Published},
+    },
+    domain::custody::Standing,
+    graph::{Checkpoint, Checkpoints, Executor, Graph, Input, Outcome, Reducer, State, Status, Turn},
+    life::Shutdown,
+    rpc::{Code, Error, Result},
+};
+
+/// What the nodes of a sweep hold.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) item: super::Context,
+    pub(super) items: Arc<Executor<super::Context>>,
+    pub(super) checkpoints: Checkpoints,
+}
+
+const REQUEST: &str = "request";
+const LISTING: &str = "listing";
+const STRUCTURE: &str = "structure";
+const OFFSET: &str = "offset";
+const DECIDED: &str = "decided";
+const FILED: &str = "filed";
+const REVIEW: &str = "review";
+const FAILED: &str = "failed";
+const TAKEN: &str = "taken";
+
+/// The thread of an item: the same for the same bytes, wherever they lie.
+pub(super) fn thread(emm_id: &str) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, emm_id.as_bytes()).to_string()
+}
+
+pub(super) fn graph() -> Graph<Context> {
+    // The big lists are made again by `list`; a checkpoint is one item's, not five thousand's.
+    Graph::new("sweep", "list")
+        .node("list", list)
+        .node("decide", decide)
+        .node("file", file)
+        .edge("list", "decide")
+        .edge("decide", "file")
+        .branch("file", |state| {
+            let (offset, listing): (usize, Listing) = (state.get(OFFSET)?, state.get(LISTING)?);
+            Ok(if offset < listing.items.len() { vec!["decide"] } else { vec![] })
+        })
+        .channel(LISTING, Reducer::Untracked)
+        .channel(DECIDED, Reducer::Untracked)
+        .channel(FILED, Reducer::Append)
+        .channel(REVIEW, Reducer::Append)
+        .channel(FAILED, Reducer::Append)
+        .channel(TAKEN, Reducer::Append)
+}
+
+impl FileSystemAgent {
+    /// One sweep; with a listing, over that one.
+    pub(super) async fn sweep(&self, request: Sweep, listing: Option<Listing>, stop: Shutdown) -> Result<Swept> {
+        let _turn = self.0.sweeping.lock().await;
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        let thread = format!("sweep-{run}");
+        let mut state = State::of(REQUEST, &request)?;
+        if let Some(listing) = listing {
+            state.0.insert(LISTING.to_owned(), serde_json::to_value(listing)?);
+        }
+        state.0.insert(channel::RUN.to_owned(), json!(run));
+        let swept = stop.run_until_cancelled(self.0.sweeps.run(&thread, Input::Start(state))).await;
+        let swept = match swept {
+            Some(Ok(checkpoint)) => summary(run, &checkpoint),
+            Some(Err(error)) => Err(error),
+            // Items under way are checkpointed and in the journal; the next start goes on with them.
+            None => Err(Error::unavailable("the node is leaving")),
+        };
+        self.0.checkpoints.remove(&thread).await?;
+        swept
+    }
+}
+
+fn summary(run: String, checkpoint: &Checkpoint) -> Result<Swept> {
+    let state = &checkpoint.state;
+    let listing: Listing = state.get(LISTING)?;
+    let mut failed: Vec<Problem> = state.find(FAILED)?.unwrap_or_default();
+    failed.extend(listing.problems);
+    let (filed, review) = (state.find(FILED)?.unwrap_or_default(), state.find(REVIEW)?.unwrap_or_default());
+    Ok(Swept { run, filed, review, failed, settling: listing.settling })
+}
+
+async fn list(context: Context, turn: Turn) -> Result<Outcome> {
+    let request: Sweep = turn.state.get(REQUEST)?;
+    let tools = &context.item.tools;
+    let mut listing: Listing = match turn.state.find(LISTING)? {
+        Some(listing) => listing,
+        None => tools.call(ListInbox { after: None, wait_ms: 0, settled: request.settled }).await?,
+    };
+    if listing.labels.is_none() {
+        return Err(Error::unavailable(
+            "the vault is being read for the first time; its knowledge is not caught up yet",
+        ));
+    }
+    let Published { hash, .. } = tools.call(GetStructure::default()).await?;
+    listing.items.retain(|item| wanted(item, &request));
+    Outcome::set(LISTING, &listing)?.and(STRUCTURE, &hash)?.and(OFFSET, &0)
+}
+
+fn wanted(item: &Item, request: &Sweep) -> bool {
+    let inside = |place: &String| {
+        item.place == *place || item.place.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let named = request.places.is_empty() || request.places.iter().any(inside);
+    named && item.standing != Some(Standing::Skipped)
+}
+
+/// Brings each item of the batch as far as it goes without filing: ready to be filed, waiting for a person, or failed.
+async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
+    let listing: Listing = turn.state.get(LISTING)?;
+    let offset: usize = turn.state.get(OFFSET)?;
+    let batch = listing.items.into_iter().skip(offset).take(context.item.settings.items_per_batch.max(1));
+    let labels = listing.labels.unwrap_or_default();
+    let work = batch.map(|item| {
+        let (context, turn) = (&context, &turn);
+        async move {
+            let place = item.place.clone();
+            let decided = bring(context, turn, item, labels).await;
+            decided.map_err(|error| Problem { place, reason: error.to_string() })
+        }
+    });
+    let decided: Vec<Result<Ready, Problem>> =
+        stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await;
+    let (mut ready, mut review, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for one in decided {
+        match one {
+            Ok(Ready::File(thread)) => ready.push(thread),
+            Ok(Ready::Review(shown)) => review.push(*shown),
+            Ok(Ready::Nothing(Some(problem))) | Err(problem) => failed.push(problem),
+            Ok(Ready::Nothing(None)) => {}
+        }
+    }
+    Outcome::set(DECIDED, &ready)?.and(REVIEW, &review)?.and(FAILED, &failed)
+}
+
+/// How far an item was brought.
+enum Ready {
+    File(String),
+    Review(Box<Review>),
+    Nothing(Option<Problem>),
+}
+
+async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Result<Ready> {
+    let thread = thread(&item.emm_id);
+    let structure: String = turn.state.get(STRUCTURE)?;
+    let request: Sweep = turn.state.get(REQUEST)?;
+    let before = context.checkpoints.get(&thread).await?;
+    if let Some(waiting) = before.filter(|it| it.status == Status::Interrupted && !request.dry_run) {
+        // Nothing new was taught since: the question is the same.
+        let known = (waiting.state.get::<String>(channel::STRUCTURE)?, waiting.state.get::<u64>(channel::LABELS)?);
+        if known == (structure.clone(), labels) {
+            return Ok(Ready::Nothing(None));
+        }
+    }
+    // A dry run leaves no trace in the item's own thread.
+    let thread = if request.dry_run { format!("dry-{thread}") } else { thread };
+    let state = Map::from_iter([
+        (channel::ITEM.to_owned(), serde_json::to_value(&item)?),
+        (channel::RUN.to_owned(), json!(turn.state.get::<String>(channel::RUN)?)),
+        (channel::STRUCTURE.to_owned(), json!(structure)),
+        (channel::LABELS.to_owned(), json!(labels)),
+        (channel::DRY_RUN.to_owned(), json!(request.dry_run)),
+    ]);
+    let at = match context.items.run(&thread, Input::Start(State(state))).await {
+        Ok(at) => at,
+        // It left or changed while it was looked at: the next look sees it as it is then.
+        Err(error) if matches!(error.code, Code::NotFound | Code::Conflict) => return Ok(Ready::Nothing(None)),
+        Err(error) => return Err(error),
+    };
+    match (at.status, at.interrupt) {
+        (Status::Paused, _) => Ok(Ready::File(thread)),
+        (Status::Interrupted, Some(shown)) => {
+            if request.dry_run {
+                context.checkpoints.remove(&thread).await?;
+            }
+            Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)))
+        }
+        _ => {
+            context.checkpoints.remove(&thread).await?;
+            let quarantined = match at.state.find(channel::VERDICT)? {
+                Some(Verdict::Quarantine(reason)) => {
+                    Some(Problem { place: item.place, reason: format!("quarantined: {reason}") })
+                }
+                _ => None,
+            };
+            Ok(Ready::Nothing(quarantined))
+        }
+    }
+}
+
+/// Files what is ready: new ids first, one by one in the order of the hashes, then all that cannot collide side by side.
+async fn file(context: Context, turn: Turn) -> Result<Outcome> {
+    let threads: Vec<String> = turn.state.get(DECIDED)?;
+    let request: Sweep = turn.state.get(REQUEST)?;
+    let mut wants = Vec::new();
+    let mut states = Vec::new();
+    for thread in threads {
+        let Some(at) = context.checkpoints.get(&thread).await? else { continue };
+        let (item, understood): (Item, Understood) = (at.state.get(channel::ITEM)?, at.state.get(channel::UNDERSTOOD)?);
+        wants.push(Wants { emm_id: item.emm_id, place: item.place, title: understood.title });
+        states.push((thread, at));
+    }
+    reserve_in_order(&context, &wants, &states).await?;
+    let groups = groups(&wants);
+    let taken: Vec<String> = turn.state.find(TAKEN)?.unwrap_or_default();
+    let results: Vec<Vec<Result<Done, Problem>>> = if request.dry_run {
+        // Side by side, two items of a dry run would take the same name: nothing is there to stop the second.
+        vec![file_group(&context, &states, &wants, groups.concat(), Some(taken)).await]
+    } else {
+        let work = groups.into_iter().map(|group| file_group(&context, &states, &wants, group, None));
+        stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await
+    };
+    let (mut filed, mut failed) = (Vec::new(), Vec::new());
+    for result in results.into_iter().flatten() {
+        match result {
+            Ok(done) => filed.push(done),
+            Err(problem) => failed.push(problem),
+        }
+    }
+    filed.sort_by(|a, b| a.place.cmp(&b.place));
+    let paths: Vec<String> = match request.dry_run {
+        true => filed
+            .iter()
+            .flat_map(|it| std::iter::once(it.filed.note.clone()).chain(it.filed.original.clone()))
+            .collect(),
+        false => Vec::new(),
+    };
+    let offset = turn.state.get::<usize>(OFFSET)? + context.item.settings.items_per_batch.max(1);
+    Outcome::set(FILED, &filed)?.and(FAILED, &failed)?.and(OFFSET, &offset)?.and(TAKEN, &paths)
+}
+
+/// New ids are allocated one after the other in the order of the hashes, so that the same items get the same ids.
+async fn reserve_in_order(context: &Context, wants: &[Wants], states: &[(String, Checkpoint)]) -> Result<()> {
+    let mut reserving: Vec<usize> =
+        (0..states.len()).filter(|index| states[*index].1.next.iter().any(|node| node == "reserve")).collect();
+    reserving.sort_by(|a, b| wants[*a].emm_id.cmp(&wants[*b].emm_id));
+    for index in reserving {
+        // It goes on to the pause before `file`; a failure shows again when it is filed.
+        let _ = context.items.run(&states[index].0, Input::Resume(None)).await;
+    }
+    Ok(())
+}
+
+async fn file_group(
+    context: &Context,
+    states: &[(String, Checkpoint)],
+    wants: &[Wants],
+    group: Vec<usize>,
+    mut taken: Option<Vec<String>>,
+) -> Vec<Result<Done, Problem>> {
+    let mut results = Vec::new();
+    for index in group {
+        let (thread, place) = (&states[index].0, wants[index].place.clone());
+        let input = match &taken {
+            Some(taken) => Input::Update(Map::from_iter([(channel::TAKEN.to_owned(), json!(taken))])),
+            None => Input::Resume(None),
+        };
+        let done = file_one(context, thread, &place, input).await;
+        if let (Some(taken), Ok(done)) = (&mut taken, &done) {
+            taken.extend(std::iter::once(done.filed.note.clone()).chain(done.filed.original.clone()));
+        }
+        results.push(done.map_err(|error| Problem { place, reason: error.to_string() }));
+    }
+    results
+}
+
+async fn file_one(context: &Context, thread: &str, place: &str, input: Input) -> Result<Done> {
+    let at = context.items.run(thread, input).await?;
+    let filed: Filed = at.state.get(channel::FILED)?;
+    let confidence = match at.state.get(channel::VERDICT)? {
+        Verdict::File(decision) => decision.confidence,
+        _ => 0.0,
+    };
+    context.checkpoints.remove(thread).await?;
+    Ok(Done { place: place.to_owned(), confidence, filed })
+}

@@ -1,0 +1,105 @@
+//! Walks and hashes whole folders without following a link.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use rustix::fs::{FileType, Mode};
+
+/// Folders inside folders that a walk enters.
+pub const TREE_DEPTH_MAX: usize = 64;
+
+/// What a folder amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tree {
+    /// Hash over sorted relative paths, kinds (file, executable, link, folder) and contents.
+    pub hash: blake3::Hash,
+    /// Bytes of all files.
+    pub size_bytes: u64,
+    /// Files and links.
+    pub files: usize,
+}
+
+/// The names in a folder, sorted by their bytes, without `.` and `..`.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn names(folder: impl AsFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name.to_vec()));
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Hashes a folder: each entry's kind, relative path and content, in order of the paths. Links are hashed as links.
+///
+/// # Errors
+/// When something in it cannot be read, is a pipe, socket or device, or it has more than `entries_max` entries.
+pub fn tree(folder: impl AsFd, entries_max: usize) -> io::Result<Tree> {
+    let mut walk = Walk { hasher: blake3::Hasher::new(), size_bytes: 0, files: 0, left: entries_max };
+    walk.folder(folder.as_fd(), &[], 0)?;
+    Ok(Tree { hash: walk.hasher.finalize(), size_bytes: walk.size_bytes, files: walk.files })
+}
+
+struct Walk {
+    hasher: blake3::Hasher,
+    size_bytes: u64,
+    files: usize,
+    left: usize,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8], depth: usize) -> io::Result<()> {
+        if depth > TREE_DEPTH_MAX {
+            return Err(io::Error::other(format!("more than {TREE_DEPTH_MAX} folders deep")));
+        }
+        for name in names(folder)? {
+            self.left = self.left.checked_sub(1).ok_or_else(|| io::Error::other("too many files in one folder"))?;
+            let mut inner = path.to_vec();
+            inner.push(b'/');
+            inner.extend_from_slice(name.as_bytes());
+            self.entry(folder, &name, &inner, depth)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, folder: BorrowedFd<'_>, name: &OsStr, path: &[u8], depth: usize) -> io::Result<()> {
+        let stat = super::stat(folder, name)?;
+        match super::file_type(&stat) {
+            FileType::Directory => {
+                self.note(b'd', path, &[]);
+                self.folder(super::open_folder(folder, name)?.as_fd(), path, depth + 1)
+            }
+            FileType::RegularFile => {
+                let (hash, bytes) = super::hash(&super::open_file(folder, name)?)?;
+                let executable = Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR);
+                self.note(if executable { b'x' } else { b'f' }, path, hash.as_bytes());
+                self.size_bytes += bytes;
+                self.files += 1;
+                Ok(())
+            }
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
+                self.note(b'l', path, blake3::hash(target.to_bytes()).as_bytes());
+                self.files += 1;
+                Ok(())
+            }
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "holds a pipe, socket or device")),
+        }
+    }
+
+    /// One entry of the hash; lengths go first, so that no two trees give the same bytes.
+    fn note(&mut self, kind: u8, path: &[u8], content: &[u8]) {
+        self.hasher.update(&[kind]);
+        self.hasher.update(&(path.len() as u64).to_le_bytes());
+        self.hasher.update(path);
+        self.hasher.update(content);
+    }
+}

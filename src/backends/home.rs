@@ -1,0 +1,217 @@
+//! The home of one node: where its own files lie, its lock and its token.
+//!
+//! A home belongs to one node at a time and binds one vault: its state is a projection of that vault and its store.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+/// Where things are, unless the home has them. Empty means: in the home.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The Obsidian vault.
+    pub vault: PathBuf,
+    /// The inbox.
+    pub inbox: PathBuf,
+    /// The structure.
+    pub jd: PathBuf,
+    /// Journal, labels, ids, structures, trash and quarantine.
+    pub store: PathBuf,
+}
+
+/// Why a home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Another node is using it.
+    #[error("home {home} is in use by the node at {address} (process {pid}): stop it, or use another --home")]
+    InUse {
+        /// The home.
+        home: String,
+        /// Where the node listens.
+        address: String,
+        /// Its process.
+        pid: u32,
+    },
+    /// It was made for another vault.
+    #[error("home {home} belongs to the vault {bound}, not to {given}: use another --home for this vault")]
+    OtherVault {
+        /// The home.
+        home: String,
+        /// The vault it was made for.
+        bound: String,
+        /// The vault that was given.
+        given: String,
+    },
+    /// The file system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// What was touched.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// A node that runs on a home.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    /// Its base address, such as `http://127.0.0.1:8080`.
+    pub address: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+/// The paths of a home.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Home {
+    /// The home itself.
+    pub path: PathBuf,
+    /// The Obsidian vault.
+    pub vault: PathBuf,
+    /// The inbox.
+    pub inbox: PathBuf,
+    /// The structure.
+    pub jd: PathBuf,
+    /// The store.
+    pub store: PathBuf,
+}
+
+/// Held as long as a node runs on the home.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Home {
+    /// The home at `path`, with what the settings put elsewhere.
+    pub fn new(path: &Path, settings: &Settings) -> Home {
+        let or =
+            |given: &Path, name: &str| if given.as_os_str().is_empty() { path.join(name) } else { given.to_owned() };
+        Home {
+            path: path.to_owned(),
+            vault: or(&settings.vault, "vault"),
+            inbox: or(&settings.inbox, "UNSORTED"),
+            jd: or(&settings.jd, "jd.yaml"),
+            store: or(&settings.store, "store"),
+        }
+    }
+
+    /// The database of state.
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state.sqlite")
+    }
+
+    /// The full text index.
+    pub fn search(&self) -> PathBuf {
+        self.path.join("search.sqlite")
+    }
+
+    /// The snapshot of what the classifier learnt.
+    pub fn knowledge(&self) -> PathBuf {
+        self.path.join("knowledge.bin")
+    }
+
+    /// Makes the home's own folder and checks that it belongs to this vault.
+    pub fn prepare(&self) -> Result<(), HomeError> {
+        make_private(&self.path)?;
+        let vault = std::path::absolute(&self.vault).unwrap_or_else(|_| self.vault.clone()).display().to_string();
+        let path = self.path.join("vault.path");
+        match std::fs::read_to_string(&path) {
+            Ok(bound) if bound.trim_end() == vault => Ok(()),
+            Ok(bound) => Err(HomeError::OtherVault {
+                home: self.path.display().to_string(),
+                bound: bound.trim_end().to_owned(),
+                given: vault,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::write(&path, format!("{vault}\n")).map_err(at(&path))
+            }
+            Err(error) => Err(at(&path)(error)),
+        }
+    }
+
+    /// Takes the home for this process.
+    pub fn lock(&self) -> Result<Lock, HomeError> {
+        let path = self.path.join("node.lock");
+        let file = open(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { file, path }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let running = read_running(&path).unwrap_or(Running { address: "an unknown address".into(), pid: 0 });
+                let home = self.path.display().to_string();
+                Err(HomeError::InUse { home, address: running.address, pid: running.pid })
+            }
+            Err(error) => Err(at(&path)(error.into())),
+        }
+    }
+
+    /// The node that runs on this home, if one does and has told its address.
+    pub fn running(&self) -> Option<Running> {
+        let path = self.path.join("node.lock");
+        let file = File::open(&path).ok()?;
+        // Whoever can take the lock sees that nobody holds it; it is let go at once when `file` is closed.
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::WOULDBLOCK) => read_running(&path),
+            _ => None,
+        }
+    }
+
+    /// The token of this home, made on first use and readable by its owner only.
+    pub fn token(&self) -> Result<String, HomeError> {
+        let path = self.path.join("token");
+        match std::fs::read_to_string(&path) {
+            Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&path)(error)),
+        }
+        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let mut file = open(&path)?;
+        file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(at(&path))?;
+        Ok(token)
+    }
+}
+
+impl Lock {
+    /// Tells other processes where this node listens.
+    pub fn announce(&mut self, address: &str) -> Result<(), HomeError> {
+        let running = Running { address: address.to_owned(), pid: std::process::id() };
+        let text = serde_json::to_string(&running).map_err(io::Error::other).map_err(at(&self.path))?;
+        self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes())).map_err(at(&self.path))
+    }
+}
+
+fn read_running(path: &Path) -> Option<Running> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Opens a file that only its owner may read.
+fn open(path: &Path) -> Result<File, HomeError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(at(path))
+}
+
+fn make_private(path: &Path) -> Result<(), HomeError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(at(path))
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> HomeError {
+    let path = path.display().to_string();
+    move |error| HomeError::Io { path: path.clone(), error }
+}

@@ -1,0 +1,15 @@
+//! Where things are kept and done: what a node has of its own, opened on first use and shared by its roles.
+
+pub mod cache;
+mod clock;
+pub mod disk;
+pub mod home;
+pub mod inbox;
+pub mod parsers;
+pub mod search;
+pub mod state;
+pub mod store;
+pub mod vault;
+pub mod watch;
+
+pub use clock::Clock;

@@ -1,0 +1,274 @@
+//! State: projections and checkpoints, all of which can be rebuilt from the store.
+//!
+//! One table of entries, each in a space, under a key, with a tag to select by: what SQLite and Redis can both keep.
+//! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+/// Where the state is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Writes that may wait before writers have to.
+    pub queue_max: usize,
+    /// Writes that are committed together at most.
+    pub batch_max: usize,
+}
+
+/// Why the state did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The database failed.
+    #[error("state: {0}; the file can be deleted, it is rebuilt from the store")]
+    Database(#[from] rusqlite::Error),
+    /// An entry is not what was expected.
+    #[error("state: entry {key} is damaged: {reason}; run 'emm reindex'")]
+    Damaged {
+        /// The entry.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// The thread of the database ended.
+    #[error("state is closed")]
+    Closed,
+}
+
+/// A family of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// `emm_id` -> chain; tag: standing.
+    Chains,
+    /// `{at}/{emm_id}/{number}` -> link; tag: run.
+    Effects,
+    /// Vault path -> what of it was learnt and indexed; tag: `emm_id`.
+    Notes,
+    /// Thread -> last checkpoint; tag: status.
+    Checkpoints,
+}
+
+impl Space {
+    fn name(self) -> &'static str {
+        match self {
+            Space::Chains => "chains",
+            Space::Effects => "effects",
+            Space::Notes => "notes",
+            Space::Checkpoints => "checkpoints",
+        }
+    }
+}
+
+/// One entry to write.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// The family.
+    pub space: Space,
+    /// The key within it.
+    pub key: String,
+    /// What to select by.
+    pub tag: String,
+    /// JSON; nothing removes the entry.
+    pub value: Option<String>,
+}
+
+impl Put {
+    /// Writes `value`.
+    pub fn new<T: Serialize>(space: Space, key: impl Into<String>, tag: impl Into<String>, value: &T) -> Self {
+        // Our own types serialise; a failure would only drop a projection, which is rebuilt.
+        Self { space, key: key.into(), tag: tag.into(), value: serde_json::to_string(value).ok() }
+    }
+
+    /// Removes the entry.
+    pub fn remove(space: Space, key: impl Into<String>) -> Self {
+        Self { space, key: key.into(), tag: String::new(), value: None }
+    }
+}
+
+/// Which entries of a space to read.
+#[derive(Debug, Clone, Default)]
+pub struct Select {
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only keys that begin with this.
+    pub prefix: String,
+    /// Only keys from this one on (before it, if `newest_first`).
+    pub from: Option<String>,
+    /// Largest keys first.
+    pub newest_first: bool,
+    /// At most so many; 0 means all.
+    pub limit: usize,
+}
+
+type Job = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce(bool) + Send> + Send>;
+
+/// The state of one home; cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    jobs: mpsc::Sender<Job>,
+}
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    CREATE TABLE IF NOT EXISTS entries (
+        space TEXT NOT NULL, key TEXT NOT NULL, tag TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS entries_by_tag ON entries (space, tag, key);
+";
+
+impl State {
+    /// Opens the database of a home, or makes it. A damaged one is put aside, for it can be rebuilt.
+    pub fn open(path: &Path, settings: &Settings) -> Result<State, StateError> {
+        let connection = match connect(path) {
+            Ok(connection) => connection,
+            Err(error) if is_damaged(&error) => {
+                let aside = path.with_extension("damaged");
+                tracing::warn!(path = %path.display(), aside = %aside.display(), "state is damaged, starting a new one: {error}");
+                // The write-ahead log belongs to the damaged file.
+                for extension in ["sqlite-wal", "sqlite-shm"] {
+                    let _ = std::fs::remove_file(path.with_extension(extension));
+                }
+                let _ = std::fs::rename(path, aside);
+                connect(path)?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (jobs, queue) = mpsc::channel(settings.queue_max.max(1));
+        let batch_max = settings.batch_max.max(1);
+        std::thread::Builder::new()
+            .name("emm-state".into())
+            .spawn(move || work(&connection, queue, batch_max))
+            .map_err(|_| StateError::Closed)?;
+        Ok(State { jobs })
+    }
+
+    /// Writes entries, all or none; returns when they are committed.
+    pub async fn write(&self, puts: Vec<Put>) -> Result<(), StateError> {
+        self.with(move |connection| puts.iter().try_for_each(|put| write(connection, put))).await
+    }
+
+    /// One entry.
+    pub async fn get<T: for<'a> Deserialize<'a>>(&self, space: Space, key: &str) -> Result<Option<T>, StateError> {
+        let key = key.to_owned();
+        let wanted = key.clone();
+        let value: Option<String> = self
+            .with(move |connection| {
+                let mut query = connection.prepare_cached("SELECT value FROM entries WHERE space = ? AND key = ?")?;
+                query.query_row(params![space.name(), wanted], |row| row.get(0)).optional()
+            })
+            .await?;
+        value.map(|value| parse(&key, &value)).transpose()
+    }
+
+    /// Entries in the order of their keys.
+    pub async fn scan<T: for<'a> Deserialize<'a>>(
+        &self,
+        space: Space,
+        select: Select,
+    ) -> Result<Vec<(String, T)>, StateError> {
+        let rows = self.with(move |connection| scan(connection, space, &select)).await?;
+        rows.into_iter().map(|(key, value)| Ok((key.clone(), parse(&key, &value)?))).collect()
+    }
+
+    /// How many entries a space has under each tag.
+    pub async fn count(&self, space: Space) -> Result<Vec<(String, usize)>, StateError> {
+        self.with(move |connection| {
+            let mut query =
+                connection.prepare_cached("SELECT tag, COUNT(*) FROM entries WHERE space = ? GROUP BY tag")?;
+            let rows = query.query_map([space.name()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as usize)))?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// Forgets a whole space, before it is rebuilt.
+    pub async fn clear(&self, space: Space) -> Result<(), StateError> {
+        self.with(move |connection| connection.execute("DELETE FROM entries WHERE space = ?", [space.name()]).map(drop))
+            .await
+    }
+
+    async fn with<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, StateError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = work(connection);
+            // The reply leaves only when the batch is committed.
+            Box::new(move |committed| {
+                let result = result.map_err(StateError::from);
+                let _ = reply.send(if committed { result } else { result.and(Err(StateError::Closed)) });
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StateError::Closed)?;
+        answer.await.map_err(|_| StateError::Closed)?
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.execute_batch(SCHEMA)?;
+    Ok(connection)
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    error.sqlite_error_code().is_some_and(|code| matches!(code, DatabaseCorrupt | NotADatabase))
+}
+
+fn work(connection: &Connection, mut queue: mpsc::Receiver<Job>, batch_max: usize) {
+    while let Some(first) = queue.blocking_recv() {
+        let begun = connection.execute_batch("BEGIN").is_ok();
+        let mut replies = vec![first(connection)];
+        while replies.len() < batch_max {
+            match queue.try_recv() {
+                Ok(job) => replies.push(job(connection)),
+                Err(_) => break,
+            }
+        }
+        let committed = begun && connection.execute_batch("COMMIT").is_ok();
+        if !committed {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        replies.into_iter().for_each(|reply| reply(committed));
+    }
+}
+
+fn write(connection: &Connection, put: &Put) -> rusqlite::Result<()> {
+    let space = put.space.name();
+    match &put.value {
+        Some(value) => connection
+            .prepare_cached("INSERT OR REPLACE INTO entries (space, key, tag, value) VALUES (?, ?, ?, ?)")?
+            .execute(params![space, put.key, put.tag, value]),
+        None => connection
+            .prepare_cached("DELETE FROM entries WHERE space = ? AND key = ?")?
+            .execute(params![space, put.key]),
+    }
+    .map(drop)
+}
+
+fn scan(connection: &Connection, space: Space, select: &Select) -> rusqlite::Result<Vec<(String, String)>> {
+    let (order, beyond) = if select.newest_first { ("DESC", "<") } else { ("ASC", ">=") };
+    let limit = if select.limit == 0 { -1 } else { select.limit as i64 };
+    let tag = if select.tag.is_some() { "AND tag = ?2" } else { "AND ?2 IS NULL" };
+    let from = if select.from.is_some() { format!("AND key {beyond} ?3") } else { "AND ?3 IS NULL".to_owned() };
+    // A prefix as a range, so that the index serves it; U+10FFFF sorts behind every character.
+    let sql = format!(
+        "SELECT key, value FROM entries WHERE space = ?1 {tag} {from} AND key >= ?4 AND key <= ?4 || char(1114111) \
+         ORDER BY key {order} LIMIT ?5"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
+    let rows = query.query_map(params![space.name(), select.tag, select.from, select.prefix, limit], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    rows.collect()
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(key: &str, value: &str) -> Result<T, StateError> {
+    serde_json::from_str(value).map_err(|error| StateError::Damaged { key: key.to_owned(), reason: error.to_string() })
+}

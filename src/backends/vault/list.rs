@@ -1,0 +1,110 @@
+//! A folder as vault: every file that Obsidian would show, in order of the paths.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::FileType;
+
+use super::VaultError;
+use super::folder::Folder;
+use crate::backends::disk::{self, TREE_DEPTH_MAX};
+
+/// Folders that are never part of a vault's content, besides all hidden ones (`.obsidian`, `.trash`, `.git`).
+const SKIPPED: [&str; 1] = ["node_modules"];
+
+/// One file of the vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Vault-relative path.
+    pub path: String,
+    /// Bytes of the file.
+    pub size_bytes: u64,
+    /// Last change of content, nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+/// What a vault holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Files in order of their paths' bytes.
+    pub files: Vec<Listed>,
+    /// What could not be listed, and why: links, unreadable folders, names that are not UTF-8.
+    pub problems: Vec<(String, String)>,
+}
+
+impl Folder {
+    /// All files in order of their paths; hidden files and folders are left out, links are not followed.
+    ///
+    /// # Errors
+    /// `Io` beyond the configured number of files; when the vault itself cannot be read.
+    pub fn list(&self) -> Result<Listing, VaultError> {
+        let mut listing = Listing::default();
+        let root = self.inner.parents.open("").map_err(|error| VaultError::of("", error))?;
+        self.walk(&root.fd, "", 0, &mut listing)?;
+        // By whole paths: `a.md` comes before `a/b.md`, though the walk entered the folder `a` first.
+        listing.files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        Ok(listing)
+    }
+
+    fn walk(&self, folder: &OwnedFd, path: &str, depth: usize, listing: &mut Listing) -> Result<(), VaultError> {
+        let names = match disk::names(folder) {
+            Ok(names) => names,
+            Err(error) if depth == 0 => return Err(VaultError::of(path, error)),
+            Err(error) => {
+                listing.problems.push((path.to_owned(), error.to_string()));
+                return Ok(());
+            }
+        };
+        for name in names {
+            let shown = name.to_string_lossy();
+            if shown.starts_with('.') || SKIPPED.contains(&&*shown) {
+                continue;
+            }
+            let inner = if path.is_empty() { shown.to_string() } else { format!("{path}/{shown}") };
+            let problem = if name.to_str().is_none() {
+                Some("its name is not UTF-8: rename it".to_owned())
+            } else {
+                self.enter(folder, &name, &inner, depth, listing)?
+            };
+            listing.problems.extend(problem.map(|problem| (inner, problem)));
+        }
+        Ok(())
+    }
+
+    /// Lists one entry; gives what is wrong with it, if anything is.
+    fn enter(
+        &self,
+        folder: &OwnedFd,
+        name: &std::ffi::OsStr,
+        path: &str,
+        depth: usize,
+        listing: &mut Listing,
+    ) -> Result<Option<String>, VaultError> {
+        let stat = match disk::stat(folder, name) {
+            Ok(stat) => stat,
+            // Gone since the folder was read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        match disk::file_type(&stat) {
+            FileType::RegularFile if listing.files.len() >= self.inner.settings.listed_files_max => {
+                let source = io::Error::other("more files than vault.folder.listed_files_max");
+                Err(VaultError::Io { path: path.to_owned(), source })
+            }
+            FileType::RegularFile => {
+                let (size_bytes, modified_ns) = (disk::size_bytes(&stat), disk::modified_ns(&stat));
+                listing.files.push(Listed { path: path.to_owned(), size_bytes, modified_ns });
+                Ok(None)
+            }
+            FileType::Directory if depth >= TREE_DEPTH_MAX => {
+                Ok(Some(format!("more than {TREE_DEPTH_MAX} folders deep: not entered")))
+            }
+            FileType::Directory => match disk::open_folder(folder, name) {
+                Ok(inner) => self.walk(&inner, path, depth + 1, listing).map(|()| None),
+                Err(error) => Ok(Some(error.to_string())),
+            },
+            FileType::Symlink => Ok(Some("a link: not followed".to_owned())),
+            _ => Ok(Some("neither file nor folder".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What `content-classifier` answers: which places of the structure a document could belong to.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::tool;
+use crate::domain::classify::Candidate;
+
+/// Ranks the places of the structure for one document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Classify {
+    /// The structure to choose from, by its hash.
+    pub structure: String,
+    /// The file name.
+    pub name: String,
+    /// The title, as found in the document or made from its name.
+    pub title: String,
+    /// The text; only its beginning counts.
+    pub text: String,
+    /// What kind of document it is.
+    pub kind: String,
+    /// Words from the folders it lay in, its keywords, its sender.
+    #[serde(default)]
+    pub hints: Vec<String>,
+    /// Only places whose code begins with this category.
+    #[serde(default)]
+    pub category: Option<String>,
+    /// What was taught up to here must be known before answering.
+    #[serde(default)]
+    pub at_least: u64,
+    /// How many candidates to return.
+    #[serde(default = "three")]
+    pub top: usize,
+}
+tool!(Classify, ContentClassifier, "classify", Classified);
+
+fn three() -> usize {
+    3
+}
+
+/// Candidates and what they rest on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Classified {
+    /// Best first. The probabilities add up to at most 1; the rest is "none of these".
+    pub candidates: Vec<Candidate>,
+    /// The last label that was known.
+    pub labels: u64,
+    /// The engine's name and version, for `emm why`.
+    pub engine: String,
+}

@@ -1,0 +1,244 @@
+//! The engine: learn, unlearn, classify.
+
+use std::collections::BTreeMap;
+
+use crate::domain::classify::bayes::Logs;
+use crate::domain::classify::counts::{CLASSES_MAX, Counts};
+use crate::domain::classify::evidence;
+use crate::domain::classify::features::{Features, word_feature};
+use crate::domain::classify::judge::{self, Voices};
+use crate::domain::classify::names::Names;
+use crate::domain::classify::neighbours::{Near, Postings};
+use crate::domain::classify::packed;
+use crate::domain::classify::{Candidate, Document, Target};
+
+/// The most examples an engine keeps; more are refused so that counts never overflow.
+const EXAMPLES_MAX: usize = (1 << 18) - 1;
+
+/// Everything known about where documents belong.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(super) targets: Vec<Target>,
+    pub(super) names: Names,
+    pub(super) labels: Vec<Label>,
+    pub(super) counts: Counts,
+    pub(super) logs: Logs,
+    pub(super) postings: Postings,
+    pub(super) examples: Vec<Option<Example>>,
+    pub(super) keys: BTreeMap<String, u32>,
+    pub(super) free: Vec<u32>,
+}
+
+/// A code that examples were taught under.
+#[derive(Debug, Clone)]
+pub(super) struct Label {
+    pub(super) code: String,
+    pub(super) examples: u32,
+    /// The target it stands for today: itself, or its category where ids are no targets.
+    pub(super) target: Option<usize>,
+}
+
+/// One thing that a person taught.
+#[derive(Debug, Clone)]
+pub(super) struct Example {
+    pub(super) key: Box<str>,
+    pub(super) title: Box<str>,
+    pub(super) class: u16,
+    /// Its features: the leading ones, then the rest.
+    pub(super) packed: Box<[u8]>,
+}
+
+impl Engine {
+    /// An engine that knows only what the structure says. Targets with an empty or repeated code are left out.
+    pub fn new(mut targets: Vec<Target>) -> Engine {
+        targets.sort_by(|a, b| a.code.cmp(&b.code));
+        targets.dedup_by(|a, b| a.code == b.code);
+        targets.retain(|target| !target.code.is_empty());
+        Engine {
+            names: Names::new(&targets),
+            targets,
+            labels: Vec::new(),
+            counts: Counts::new(),
+            logs: Logs::new(),
+            postings: Postings::new(),
+            examples: Vec::new(),
+            keys: BTreeMap::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// The places that documents can go.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Takes a new structure; what was learnt stays, also under codes that are gone for now.
+    pub fn retarget(&mut self, targets: Vec<Target>) {
+        let fresh = Engine::new(targets);
+        self.targets = fresh.targets;
+        self.names = fresh.names;
+        for at in 0..self.labels.len() {
+            self.labels[at].target = self.target_of(&self.labels[at].code);
+        }
+    }
+
+    /// The number of examples known.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether nothing was learnt yet.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The number of examples known under each code.
+    pub fn known(&self) -> BTreeMap<&str, usize> {
+        let known = self.labels.iter().filter(|label| label.examples > 0);
+        known.map(|label| (label.code.as_str(), label.examples as usize)).collect()
+    }
+
+    /// Learns that a document belongs under a label; a key that was known before is replaced.
+    pub fn learn(&mut self, label: &str, key: &str, document: &Document<'_>) {
+        let title = if document.title.is_empty() { document.name } else { document.title };
+        self.learn_features(label, key, title, &Features::of(document));
+    }
+
+    /// The same with features that were computed before.
+    pub fn learn_features(&mut self, label: &str, key: &str, title: &str, features: &Features) {
+        self.unlearn(key);
+        let Some(class) = self.class(label) else { return };
+        if self.keys.len() >= EXAMPLES_MAX {
+            return;
+        }
+        let example = self.free.pop().unwrap_or(self.examples.len() as u32);
+        if self.examples.len() <= example as usize {
+            self.examples.resize_with(example as usize + 1, || None);
+        }
+        for feature in features.lead.iter().chain(&features.rest) {
+            self.counts.add(*feature, class);
+        }
+        for feature in &features.lead {
+            self.postings.add(*feature, example);
+        }
+        self.labels[usize::from(class)].examples += 1;
+        self.keys.insert(key.to_owned(), example);
+        self.examples[example as usize] = Some(Example {
+            key: key.into(),
+            title: title.into(),
+            class,
+            packed: packed::pack(&features.lead, &features.rest),
+        });
+    }
+
+    /// Forgets what was learnt under a key, exactly; says whether there was anything.
+    pub fn unlearn(&mut self, key: &str) -> bool {
+        let Some(example) = self.keys.remove(key) else { return false };
+        let Some(known) = self.examples.get_mut(example as usize).and_then(Option::take) else { return false };
+        let (lead, rest) = packed::unpack(&known.packed);
+        for feature in lead.iter().chain(&rest) {
+            self.counts.remove(*feature, known.class);
+        }
+        for feature in lead {
+            self.postings.remove(feature, example);
+        }
+        self.labels[usize::from(known.class)].examples -= 1;
+        self.free.push(example);
+        true
+    }
+
+    /// The best `top` targets for a document, by probability and then by code.
+    pub fn classify(&self, document: &Document<'_>, top: usize) -> Vec<Candidate> {
+        self.classify_features(&Features::of(document), top)
+    }
+
+    /// The same with features that were computed before.
+    pub fn classify_features(&self, features: &Features, top: usize) -> Vec<Candidate> {
+        let (voices, near, matches) = self.voices(features);
+        let mut order: Vec<(usize, f64)> =
+            voices.iter().map(|voices| judge::score(voices, self.len())).enumerate().collect();
+        // Targets are sorted by code, so the place in the list settles ties.
+        order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let ranked: Vec<Voices> = order.iter().map(|(target, _)| voices[*target]).collect();
+        let probabilities = judge::probabilities(&ranked, self.len());
+        let mut best: Vec<(usize, f64)> = order.iter().map(|(target, _)| *target).zip(probabilities).collect();
+        best.retain(|(_, probability)| *probability > 0.0);
+        // Rounding makes new ties.
+        best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let candidate = |(target, probability): (usize, f64)| Candidate {
+            code: self.targets[target].code.clone(),
+            probability,
+            words: evidence::words(self, features, &matches, target),
+            nearest: evidence::nearest(self, &near, target),
+        };
+        best.into_iter().take(top).map(candidate).collect()
+    }
+
+    /// What each expert says of each target.
+    pub(super) fn voices(&self, features: &Features) -> (Vec<Voices>, Vec<Near>, Vec<super::names::Match>) {
+        let (names, matches) = self.names.score(features, |word| self.rarity(word));
+        let mut voices: Vec<Voices> = names.into_iter().map(|names| Voices { names, ..Voices::default() }).collect();
+        if self.keys.is_empty() {
+            return (voices, Vec::new(), matches);
+        }
+        let learnt = self.counts.voices(&self.logs, features, self.keys.len(), self.labels.len());
+        for (label, fields) in self.labels.iter().zip(learnt) {
+            let Some(voice) = label.target.and_then(|target| voices.get_mut(target)) else { continue };
+            if label.examples == 0 {
+                continue;
+            }
+            if voice.examples == 0.0 {
+                voice.fields = fields;
+            } else {
+                // Several labels of one target: the one that speaks louder.
+                for (mine, theirs) in voice.fields.iter_mut().zip(fields) {
+                    *mine = mine.max(theirs);
+                }
+            }
+            voice.examples += f64::from(label.examples);
+        }
+        let near = self.near(features);
+        let all: f64 = near.iter().map(|near| near.similarity * near.similarity).sum();
+        for near in &near {
+            let voice = self.labels.get(usize::from(near.class)).and_then(|label| label.target);
+            if let Some(voice) = voice.and_then(|target| voices.get_mut(target)) {
+                voice.near += near.similarity * near.similarity / all.max(1e-9);
+            }
+        }
+        (voices, near, matches)
+    }
+
+    /// How rare a word is among the examples, 0 to 1; every word counts as rare while little is known.
+    fn rarity(&self, word: u32) -> f64 {
+        let known = self.keys.len() as f64;
+        if known < 1.0 {
+            return 1.0;
+        }
+        let spread = f64::from(self.counts.total(word_feature(word)));
+        let rarity = libm::log((known + 20.0) / (spread + 1.0)) / libm::log(known + 20.0);
+        rarity.clamp(0.05, 1.0)
+    }
+
+    fn near(&self, features: &Features) -> Vec<Near> {
+        self.postings.near(&features.lead, self.keys.len(), |example| {
+            self.examples.get(example as usize)?.as_ref().map(|example| (&*example.key, example.class))
+        })
+    }
+
+    fn class(&mut self, label: &str) -> Option<u16> {
+        if let Some(at) = self.labels.iter().position(|known| known.code == label) {
+            return u16::try_from(at).ok();
+        }
+        if label.is_empty() || self.labels.len() >= CLASSES_MAX {
+            return None;
+        }
+        let target = self.target_of(label);
+        self.labels.push(Label { code: label.to_owned(), examples: 0, target });
+        u16::try_from(self.labels.len() - 1).ok()
+    }
+
+    pub(super) fn target_of(&self, label: &str) -> Option<usize> {
+        let find = |code: &str| self.targets.binary_search_by(|target| target.code.as_str().cmp(code)).ok();
+        find(label).or_else(|| label.split_once('.').and_then(|(category, _)| find(category)))
+    }
+}

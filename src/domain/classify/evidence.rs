@@ -1,0 +1,56 @@
+//! Why: the words that decided, and the examples that are nearest.
+
+use std::collections::BTreeMap;
+
+use crate::domain::classify::engine::Engine;
+use crate::domain::classify::features::{Features, word_feature};
+use crate::domain::classify::judge::{self, quantised};
+use crate::domain::classify::names::Match;
+use crate::domain::classify::neighbours::Near;
+use crate::domain::classify::{Evidence, Neighbour};
+
+const WORDS_SHOWN: usize = 6;
+/// What a learnt word's vote weighs beside a word of the structure.
+const LEARNT: f64 = 0.3;
+const NEAREST_SHOWN: usize = 3;
+
+/// The words of the document that spoke most for a target.
+pub(super) fn words(engine: &Engine, features: &Features, matches: &[Match], target: usize) -> Vec<Evidence> {
+    let mut weights: BTreeMap<usize, f64> = BTreeMap::new();
+    for found in matches.iter().filter(|found| found.target == target) {
+        *weights.entry(found.term).or_default() += found.score;
+    }
+    for (class, label) in engine.labels.iter().enumerate().filter(|(_, label)| label.target == Some(target)) {
+        if label.examples == 0 {
+            continue;
+        }
+        for (term, found) in features.terms.iter().enumerate() {
+            let vote = engine.counts.vote(&engine.logs, word_feature(found.hash), class as u16, engine.len());
+            *weights.entry(term).or_default() += LEARNT * judge::experience(engine.len()) * vote;
+        }
+    }
+    let mut shown: Vec<(usize, f64)> = weights.into_iter().filter(|(_, weight)| *weight >= 1e-3).collect();
+    shown.sort_by(|a, b| b.1.total_cmp(&a.1).then(features.terms[a.0].word.cmp(&features.terms[b.0].word)));
+    shown.truncate(WORDS_SHOWN);
+    let evidence = shown.into_iter().map(|(term, weight)| Evidence {
+        word: features.terms[term].shown.to_string(),
+        weight: quantised(weight, 1e3),
+    });
+    evidence.collect()
+}
+
+/// The nearest examples of a target.
+pub(super) fn nearest(engine: &Engine, near: &[Near], target: usize) -> Vec<Neighbour> {
+    let mine = near
+        .iter()
+        .filter(|near| engine.labels.get(usize::from(near.class)).is_some_and(|label| label.target == Some(target)));
+    let known = mine.filter_map(|near| {
+        let example = engine.examples.get(near.example as usize)?.as_ref()?;
+        Some(Neighbour {
+            key: example.key.to_string(),
+            title: example.title.to_string(),
+            similarity: quantised(near.similarity, 1e3),
+        })
+    });
+    known.take(NEAREST_SHOWN).collect()
+}

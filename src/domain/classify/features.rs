@@ -1,0 +1,341 @@
+//! What the engine sees of a document: hashed words, pairs, title words and letter groups, computed once.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::domain::classify::Document;
+use crate::domain::text::{bare, bigrams, is_cjk, words};
+
+/// A kind of evidence; each has its own space of hashes and its own counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    /// A word of the text.
+    Word = 0,
+    /// A word of the title or of the file name.
+    Title = 1,
+    /// Two words in a row, in title or text.
+    Pair = 2,
+    /// Four letters in a row inside a word: what stands in for stemming in every language.
+    Gram = 3,
+    /// A word of a hint: folder names, keywords, sender, host.
+    Hint = 4,
+}
+
+/// How many fields there are.
+pub(super) const FIELDS: usize = 5;
+
+/// Limits on what one document contributes, so that a book weighs no more than a letter and memory stays bounded.
+const WORDS_MAX: usize = 320;
+const LEAD_MAX: usize = 96;
+const PAIRS_MAX: usize = 200;
+const GRAMS_MAX: usize = 500;
+const TITLE_MAX: usize = 40;
+const HINTS_MAX: usize = 60;
+const TOKENS_MAX: usize = 2_000;
+const CHARS_MAX: usize = 16_000;
+const WORD_CHARS_MAX: usize = 32;
+const GRAM: usize = 4;
+
+/// A distinct word of the document, kept readable for explanations and for matching names of categories.
+#[derive(Debug, Clone)]
+pub(super) struct Term {
+    /// As it stands in the document, lower-cased.
+    pub(super) shown: Box<str>,
+    /// Without accents.
+    pub(super) word: Box<str>,
+    pub(super) hash: u32,
+    /// Hash of the first five letters, for words that have as many.
+    pub(super) prefix: Option<u32>,
+    /// How often it stands in the text.
+    pub(super) count: u32,
+    /// Position of its first occurrence among the words of the text.
+    pub(super) first: u32,
+    pub(super) in_title: bool,
+    pub(super) in_hint: bool,
+}
+
+/// The features of one document; learning and classifying share them.
+#[derive(Debug, Clone, Default)]
+pub struct Features {
+    /// Hashed features (`field << 24 | hash`), sorted, distinct: the leading words and the title.
+    pub(super) lead: Vec<u32>,
+    /// The same for everything else.
+    pub(super) rest: Vec<u32>,
+    pub(super) terms: Vec<Term>,
+    /// Hashes of two words in a row, sorted.
+    pub(super) pairs: Vec<u32>,
+    /// Words in the text, capped.
+    pub(super) length: u32,
+}
+
+impl Features {
+    /// Computes the features of a document; only its first 16,000 characters of text are read.
+    pub fn of(document: &Document<'_>) -> Features {
+        let mut gather = Gather::default();
+        gather.title(document.title);
+        let name = spaced(stem(document.name));
+        if name != spaced(document.title) {
+            gather.title(&name);
+        }
+        for hint in document.hints {
+            gather.hint(hint);
+        }
+        if !document.kind.is_empty() {
+            gather.hints.insert(feature(Field::Hint, hash(&["kind=", document.kind])));
+        }
+        gather.text(document.text);
+        gather.finish()
+    }
+
+    /// The features of one field, in a fixed order.
+    pub(super) fn of_field(&self, field: usize) -> impl Iterator<Item = u32> + '_ {
+        let range = move |list: &'_ [u32]| {
+            let from = list.partition_point(|feature| ((feature >> 24) as usize) < field);
+            let to = list.partition_point(|feature| ((feature >> 24) as usize) <= field);
+            from..to
+        };
+        let (lead, rest) = (range(&self.lead), range(&self.rest));
+        self.lead[lead].iter().chain(&self.rest[rest]).copied()
+    }
+
+    /// The number of words of the text that were looked at.
+    pub fn length(&self) -> usize {
+        self.length as usize
+    }
+}
+
+#[derive(Default)]
+struct Gather {
+    index: std::collections::HashMap<Box<str>, usize>,
+    terms: Vec<Term>,
+    lead: BTreeSet<u32>,
+    words: Vec<u32>,
+    pairs: Vec<u32>,
+    title: BTreeSet<u32>,
+    hints: BTreeSet<u32>,
+    length: u32,
+}
+
+impl Gather {
+    fn title(&mut self, text: &str) {
+        let mut previous: Option<u32> = None;
+        for word in split(text).take(TITLE_MAX) {
+            let at = self.term(&word);
+            self.terms[at].in_title = true;
+            let hash = self.terms[at].hash;
+            self.title.insert(feature(Field::Title, hash));
+            if let Some(before) = previous {
+                self.pairs.push(pair(before, hash));
+            }
+            previous = Some(hash);
+        }
+    }
+
+    fn hint(&mut self, text: &str) {
+        for word in split(text).take(TITLE_MAX) {
+            let at = self.term(&word);
+            self.terms[at].in_hint = true;
+            if self.hints.len() < HINTS_MAX {
+                self.hints.insert(feature(Field::Hint, self.terms[at].hash));
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let head = head(text, CHARS_MAX);
+        let mut previous: Option<u32> = None;
+        let titled = self.pairs.len();
+        for word in split(head).take(TOKENS_MAX) {
+            self.length += 1;
+            let at = self.term(&word);
+            let term = &mut self.terms[at];
+            if term.count == 0 {
+                term.first = self.length;
+                if self.words.len() < WORDS_MAX {
+                    self.words.push(feature(Field::Word, term.hash));
+                }
+                if self.words.len() <= LEAD_MAX {
+                    self.lead.insert(feature(Field::Word, term.hash));
+                }
+            }
+            term.count += 1;
+            let hash = term.hash;
+            if let Some(before) = previous
+                && self.pairs.len() - titled < PAIRS_MAX
+            {
+                self.pairs.push(pair(before, hash));
+            }
+            previous = Some(hash);
+        }
+    }
+
+    /// The place of a word among the terms; spellings that differ in accents are one term.
+    fn term(&mut self, shown: &str) -> usize {
+        if let Some(at) = self.index.get(shown) {
+            return *at;
+        }
+        let word = bare(shown);
+        if let Some(at) = self.index.get(word.as_ref()) {
+            return *at;
+        }
+        let at = self.terms.len();
+        if shown != word.as_ref() {
+            self.index.insert(shown.into(), at);
+        }
+        self.terms.push(Term {
+            shown: shown.into(),
+            word: word.as_ref().into(),
+            hash: hash(&[&word]),
+            prefix: prefix(&word),
+            count: 0,
+            first: 0,
+            in_title: false,
+            in_hint: false,
+        });
+        self.index.insert(word.into(), at);
+        at
+    }
+
+    fn grams(&self) -> Vec<u32> {
+        let mut grams = Vec::with_capacity(GRAMS_MAX * 2);
+        for term in self.terms.iter() {
+            if grams.len() >= GRAMS_MAX {
+                break;
+            }
+            if term.word.chars().any(is_cjk) || term.word.chars().all(|c| c.is_numeric()) {
+                continue;
+            }
+            let mut letters: Vec<char> = vec!['\u{2}'];
+            letters.extend(term.word.chars());
+            letters.push('\u{3}');
+            for window in letters.windows(GRAM) {
+                grams.push(feature(Field::Gram, hash_chars(window) & 0xFFFF));
+            }
+        }
+        grams
+    }
+
+    fn finish(self) -> Features {
+        let mut rest: Vec<u32> = self.words.iter().copied().filter(|id| !self.lead.contains(id)).collect();
+        rest.extend(self.pairs.iter().map(|hash| feature(Field::Pair, *hash)));
+        rest.extend(self.hints.iter());
+        rest.extend(self.grams());
+        rest.sort_unstable();
+        rest.dedup();
+        let mut lead: Vec<u32> = self.lead.into_iter().collect();
+        lead.extend(self.title);
+        lead.sort_unstable();
+        let mut pairs = self.pairs;
+        pairs.sort_unstable();
+        pairs.dedup();
+        Features { lead, rest, terms: self.terms, pairs, length: self.length }
+    }
+}
+
+/// The words that count: no long numbers, no overlong strings; pairs of characters where a script has no spaces.
+pub(super) fn split(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    words(text).flat_map(shingles).filter(|word| {
+        let length = word.chars().take(WORD_CHARS_MAX + 1).count();
+        length <= WORD_CHARS_MAX && (length <= 4 || !word.chars().all(char::is_numeric))
+    })
+}
+
+fn shingles(word: Cow<'_, str>) -> impl Iterator<Item = Cow<'_, str>> {
+    let pairs: Vec<Cow<'_, str>> = if word.chars().next().is_some_and(is_cjk) {
+        bigrams(&word).map(|pair| Cow::Owned(pair.to_owned())).collect()
+    } else {
+        Vec::new()
+    };
+    let whole = pairs.is_empty().then_some(word);
+    whole.into_iter().chain(pairs)
+}
+
+/// The hash of a word as names and documents share it.
+pub(super) fn word_hash(word: &str) -> u32 {
+    hash(&[word])
+}
+
+/// The feature of a word of the text.
+pub(super) fn word_feature(hash: u32) -> u32 {
+    feature(Field::Word, hash)
+}
+
+/// The hash of a longer word without its last "s": the plural of many languages, also where a word is too short for a stem.
+pub(super) fn singular(word: &str) -> Option<u32> {
+    let stem = word.strip_suffix('s').filter(|stem| stem.len() >= 3 && !stem.ends_with('s'))?;
+    Some(hash(&[stem]))
+}
+
+/// The hash of the first five letters of a word that has as many.
+pub(super) fn prefix(word: &str) -> Option<u32> {
+    if word.len() < 5 || word.chars().count() < 5 {
+        return None;
+    }
+    let letters: Vec<char> = word.chars().take(5).collect();
+    Some(hash_chars(&letters))
+}
+
+/// The hash of two words in a row.
+pub(super) fn pair(first: u32, second: u32) -> u32 {
+    (mix((u64::from(first) << 32) | u64::from(second)) >> 40) as u32
+}
+
+/// The first `limit` characters of a text.
+fn head(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    text.char_indices().nth(limit).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
+}
+
+/// A file name without its extension.
+fn stem(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && extension.chars().count() <= 5 => stem,
+        _ => name,
+    }
+}
+
+/// Separates `camelCase`, so that `TaxReturn2024` is three words.
+fn spaced(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 8);
+    let mut previous = ' ';
+    for character in name.chars() {
+        let humps = previous.is_lowercase() && character.is_uppercase();
+        let digits = previous.is_alphabetic() && character.is_ascii_digit();
+        let letters = previous.is_ascii_digit() && character.is_alphabetic();
+        if humps || digits || letters {
+            out.push(' ');
+        }
+        out.push(if character == '_' { ' ' } else { character });
+        previous = character;
+    }
+    out
+}
+
+fn feature(field: Field, hash: u32) -> u32 {
+    ((field as u32) << 24) | (hash & 0x00FF_FFFF)
+}
+
+/// FNV-1a with a final mix, cut to 24 bits: our own, so that it never changes under a stored snapshot.
+fn hash(parts: &[&str]) -> u32 {
+    let mut state = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in parts.iter().flat_map(|part| part.bytes()) {
+        state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    }
+    (mix(state) >> 40) as u32
+}
+
+fn hash_chars(letters: &[char]) -> u32 {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for letter in letters {
+        state = (state ^ u64::from(u32::from(*letter))).wrapping_mul(0x0000_0100_0000_01B3);
+    }
+    (mix(state) >> 40) as u32
+}
+
+fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let value = (value ^ (value >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    value ^ (value >> 33)
+}

@@ -1,0 +1,9 @@
+//! Pure types and rules: no async, no I/O, no clock, and the same bits on every machine.
+
+pub mod classify;
+pub mod custody;
+pub mod extract;
+pub mod inbox;
+pub mod jd;
+pub mod note;
+pub mod text;

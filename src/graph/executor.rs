@@ -1,0 +1,134 @@
+//! Runs one thread of a graph until it ends, pauses or is interrupted.
+
+use futures_util::future::try_join_all;
+use serde_json::{Map, Value};
+
+use super::{Checkpoint, Checkpoints, Graph, Outcome, State, Status, Turn};
+use crate::rpc::{Error, Result};
+
+/// The most steps a thread makes in one go, against graphs that turn in a circle.
+const STEPS_MAX: u64 = 100_000;
+
+/// How a thread is set going.
+pub enum Input {
+    /// From the entry, with this state, whatever was before.
+    Start(State),
+    /// From its checkpoint; the answer goes to the node that was interrupted.
+    Resume(Option<Value>),
+    /// From its checkpoint, with these channels changed first.
+    Update(Map<String, Value>),
+}
+
+/// A graph, its context and the place of its checkpoints.
+pub struct Executor<C> {
+    graph: Graph<C>,
+    context: C,
+    checkpoints: Checkpoints,
+}
+
+impl<C: Clone + Send + Sync + 'static> Executor<C> {
+    /// An executor of `graph`; its nodes are given `context`.
+    pub fn new(graph: Graph<C>, context: C, checkpoints: Checkpoints) -> Self {
+        Self { graph, context, checkpoints }
+    }
+
+    /// Runs a thread as far as it goes. A node's error leaves the thread `Failed` at that node, and is returned.
+    pub async fn run(&self, thread: &str, input: Input) -> Result<Checkpoint> {
+        let (mut at, mut answer) = self.begin(thread, input).await?;
+        // The pause that a thread waits at is passed when it goes on.
+        let mut passing = at.status == Status::Paused;
+        let last = at.step + STEPS_MAX;
+        loop {
+            if at.next.is_empty() {
+                return self.keep(thread, at, Status::Done).await;
+            }
+            let pause = at.next.iter().any(|node| self.graph.pauses.contains(&node.as_str()));
+            if pause && !std::mem::take(&mut passing) {
+                return self.keep(thread, at, Status::Paused).await;
+            }
+            if at.step >= last {
+                return Err(Error::internal(format!("thread {thread} of {} makes too many steps", self.graph.name)));
+            }
+            let outcomes = match self.step(thread, &at, answer.take()).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    self.keep(thread, at, Status::Failed).await?;
+                    return Err(error);
+                }
+            };
+            if let Some(Outcome::Interrupt(shown)) = outcomes.iter().find(|it| matches!(it, Outcome::Interrupt(_))) {
+                at.interrupt = Some(shown.clone());
+                return self.keep(thread, at, Status::Interrupted).await;
+            }
+            self.advance(&mut at, outcomes)?;
+            if !at.next.is_empty() {
+                at = self.keep(thread, at, Status::Running).await?;
+            }
+        }
+    }
+
+    async fn begin(&self, thread: &str, input: Input) -> Result<(Checkpoint, Option<Value>)> {
+        let (update, answer) = match input {
+            Input::Start(state) => return Ok((self.fresh(state), None)),
+            Input::Resume(answer) => (Map::new(), answer),
+            Input::Update(update) => (update, None),
+        };
+        let found = self.checkpoints.get(thread).await?;
+        let mut at = found.ok_or_else(|| Error::not_found(format!("there is no thread {thread}")))?;
+        self.graph.reduce(&mut at.state, update);
+        at.interrupt = None;
+        Ok((at, answer))
+    }
+
+    fn fresh(&self, state: State) -> Checkpoint {
+        let graph = self.graph.name.to_owned();
+        Checkpoint {
+            graph,
+            step: 0,
+            state,
+            next: vec![self.graph.entry.to_owned()],
+            status: Status::Running,
+            interrupt: None,
+        }
+    }
+
+    /// Runs the nodes that are next, together.
+    async fn step(&self, thread: &str, at: &Checkpoint, answer: Option<Value>) -> Result<Vec<Outcome>> {
+        try_join_all(at.next.iter().map(|name| {
+            let turn = Turn { thread: thread.to_owned(), state: at.state.clone(), answer: answer.clone() };
+            async move {
+                let missing = || Error::internal(format!("graph {} has no node {name}", self.graph.name));
+                let node = self.graph.nodes.get(name.as_str()).ok_or_else(missing)?;
+                node(self.context.clone(), turn).await
+            }
+        }))
+        .await
+    }
+
+    /// Applies the updates in the order of the nodes' names, and follows the edges.
+    fn advance(&self, at: &mut Checkpoint, outcomes: Vec<Outcome>) -> Result<()> {
+        for outcome in outcomes {
+            if let Outcome::Update(update) = outcome {
+                self.graph.reduce(&mut at.state, update);
+            }
+        }
+        let mut next = Vec::new();
+        for node in &at.next {
+            if let Some(choose) = self.graph.edges.get(node.as_str()) {
+                next.extend(choose(&at.state)?.into_iter().map(str::to_owned));
+            }
+        }
+        next.sort();
+        next.dedup();
+        at.next = next;
+        at.step += 1;
+        Ok(())
+    }
+
+    async fn keep(&self, thread: &str, mut at: Checkpoint, status: Status) -> Result<Checkpoint> {
+        at.status = status;
+        let kept = Checkpoint { state: self.graph.tracked(&at.state), ..at.clone() };
+        self.checkpoints.put(thread, &kept).await?;
+        Ok(at)
+    }
+}

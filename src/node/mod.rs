@@ -1,0 +1,133 @@
+//! One process: the selected roles, one listener, one lifecycle.
+
+mod admin;
+mod serve;
+mod supervise;
+pub mod telemetry;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, time};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::{
+    backends::{Clock, home::Home},
+    config::Config,
+    life::{Health, Ready, Shutdown},
+    roles::{self, Kept, Parts},
+    rpc::{
+        Error, Result, Role, Toolbox, Tools,
+        http::{self, Face},
+        peers::Peers,
+        token::Tokens,
+        toolbox::Limits,
+    },
+};
+
+/// How a node is started.
+pub struct Start {
+    /// The roles that it hosts.
+    pub roles: Vec<Role>,
+    /// The configuration.
+    pub config: Config,
+    /// The home.
+    pub home: Home,
+    /// The clock.
+    pub clock: Clock,
+    /// Where it listens; nothing hosts the roles for this process alone.
+    pub listener: Option<TcpListener>,
+}
+
+/// A running node.
+pub struct Node {
+    /// Where it listens.
+    pub address: Option<SocketAddr>,
+    /// The tools of every role.
+    pub tools: Tools,
+    /// What it still waits for.
+    pub ready: Ready,
+    /// How its backends and roles are.
+    pub health: Health,
+    stop: Shutdown,
+    failed: Shutdown,
+    tasks: TaskTracker,
+}
+
+impl Node {
+    /// Starts the roles. Returns once every tool can be called; `ready` tells when all is caught up.
+    pub async fn start(start: Start) -> Result<Node> {
+        let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), TaskTracker::new());
+        let _starting = ready.hold("starting");
+        let Start { roles, config, home, clock, listener } = start;
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(Error::internal)?;
+        let tokens = tokens(&config, &home, address)?;
+
+        let config = Arc::new(config);
+        let limits = Limits { calls_in_flight_max: config.node.calls_in_flight_max, tasks: tasks.clone() };
+        let tools = Tools::new(Peers::new(config.peers.clone(), tokens.clone()));
+        let kept = Kept::new(home, clock);
+        let parts = Parts { config, kept, tools, limits, ready, health, stop };
+
+        let (mut toolbox, mut loops) = (Toolbox::default(), Vec::new());
+        for role in &roles {
+            let row = roles::row(*role).ok_or_else(|| Error::internal(format!("role {role} has no row")))?;
+            let built = (row.build)(parts.clone()).await.map_err(|error| error.during(role))?;
+            toolbox = toolbox.and(built.toolbox);
+            loops.push((*role, built.loops));
+        }
+        let toolbox = Arc::new(toolbox);
+        parts.tools.host(toolbox.clone());
+
+        if let Some(listener) = listener {
+            let hosts = parts.config.node.hosts.iter().cloned().chain(address.map(|it| it.ip().to_string())).collect();
+            let face = Face { toolbox, tokens, hosts, body_bytes_max: parts.config.node.body_bytes_max };
+            let face = Arc::new(face);
+            let routes = http::routes(face.clone()).merge(admin::routes(parts.ready.clone(), parts.health.clone()));
+            let limits = serve::Limits::from(&parts.config.node);
+            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone()));
+        }
+        let failed = supervise::spawn(loops, &parts, &tasks);
+        info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
+        let Parts { tools, ready, health, stop, .. } = parts;
+        Ok(Node { address, tools, ready, health, stop, failed, tasks })
+    }
+
+    /// Ends when none of the roles can run any more.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
+    /// Fails readiness, keeps serving for `delay`, then stops and waits at most `limit`. Says whether all work ended.
+    pub async fn drain(self, delay: Duration, limit: Duration) -> bool {
+        let _draining = self.ready.hold("draining");
+        time::sleep(delay).await;
+        self.stop.cancel();
+        self.tasks.close();
+        let drained = time::timeout(limit, self.tasks.wait()).await.is_ok();
+        if !drained {
+            warn!(?limit, "some work did not finish in time; what it left is finished at the next start");
+        }
+        drained
+    }
+}
+
+/// The tokens of a node. Beyond loopback one must be configured: a token in a home is no secret between machines.
+fn tokens(config: &Config, home: &Home, address: Option<SocketAddr>) -> Result<Tokens> {
+    let node = &config.node;
+    if !node.token.is_empty() {
+        return Ok(Tokens::new([node.token.clone(), node.token_previous.clone()]));
+    }
+    let beyond_loopback = |ip: IpAddr| !ip.is_loopback();
+    match address {
+        Some(address) if beyond_loopback(address.ip()) => Err(Error::invalid(format!(
+            "{address} can be reached from other machines: set EMM_NODE__TOKEN (or EMM_NODE__TOKEN_FILE), or listen on 127.0.0.1"
+        ))),
+        Some(_) => Ok(Tokens::new([home.token().map_err(Error::unavailable)?])),
+        None => Ok(Tokens::default()),
+    }
+}

@@ -1,0 +1,187 @@
+//! What roles are built from, and how each of them is put together: the only place that joins services to backends.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{Built, Loop};
+use crate::{
+    agents::file_system::FileSystemAgent,
+    backends::{
+        Clock,
+        cache::Cache,
+        home::Home,
+        inbox::Inbox,
+        parsers::{self, Parsers},
+        search,
+        state::State,
+        store::{Ids, Journal, Labels, Store, Structures},
+        vault::{FolderSettings, Vault},
+    },
+    config::Config,
+    contracts::{content_classifier::Classify, file_system as fs, file_system_agent as agent, jd_classifier as jd},
+    life::{Health, Ready, Shutdown},
+    rpc::{Error, Result, Toolbox, Tools, toolbox::Limits},
+    services::{
+        content_classifier::{self, ContentClassifier},
+        file_system::{self, FileSystem},
+        jd_classifier::{self, JdClassifier},
+    },
+};
+
+/// What a role is built from.
+#[derive(Clone)]
+pub struct Parts {
+    /// The configuration of the node.
+    pub config: Arc<Config>,
+    /// What the node keeps, opened on first use.
+    pub kept: Kept,
+    /// The tools of every role, here or elsewhere.
+    pub tools: Tools,
+    /// The limits of a toolbox.
+    pub limits: Limits,
+    /// Holds the node back from being ready.
+    pub ready: Ready,
+    /// Where a role says how its backends are.
+    pub health: Health,
+    /// Ends the loops.
+    pub stop: Shutdown,
+}
+
+/// What one node keeps: opened when the first role needs it, and then shared by all of them.
+#[derive(Clone)]
+pub struct Kept {
+    home: Arc<Home>,
+    clock: Clock,
+    state: Arc<Mutex<Option<State>>>,
+    store: Arc<Mutex<Option<Store>>>,
+}
+
+impl Kept {
+    /// Nothing is open yet.
+    pub fn new(home: Home, clock: Clock) -> Self {
+        Self { home: Arc::new(home), clock, state: Arc::default(), store: Arc::default() }
+    }
+
+    fn state(&self, config: &Config) -> Result<State> {
+        once(&self.state, || Ok(State::open(&self.home.state(), &config.state)?))
+    }
+
+    fn store(&self) -> Result<Store> {
+        once(&self.store, || Ok(Store::folder(&self.home.store)?))
+    }
+}
+
+fn once<T: Clone>(slot: &Mutex<Option<T>>, open: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut slot = slot.lock();
+    match &*slot {
+        Some(open) => Ok(open.clone()),
+        None => Ok(slot.insert(open()?).clone()),
+    }
+}
+
+impl Parts {
+    fn toolbox(&self) -> Toolbox {
+        Toolbox::new(self.limits.clone())
+    }
+}
+
+/// `file-system-agent`.
+pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
+    let settings = parts.config.file_system_agent.clone();
+    let state = parts.kept.state(&parts.config)?;
+    let agent = Arc::new(FileSystemAgent::new(settings, state, parts.tools.clone()));
+    let toolbox = parts
+        .toolbox()
+        .with::<agent::Sweep, _>(&agent)
+        .with::<agent::ListReviews, _>(&agent)
+        .with::<agent::AnswerReview, _>(&agent);
+    Ok(Built { toolbox, loops: vec![Loop::new("sweep", agent, |agent, stop| async move { agent.watch(stop).await })] })
+}
+
+/// `content-classifier`.
+pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
+    let store = parts.kept.store()?;
+    let service = ContentClassifier::open(content_classifier::Parts {
+        settings: parts.config.content_classifier.clone(),
+        labels: Labels::new(store.clone()),
+        structures: Structures::new(store),
+        snapshot: parts.kept.home.knowledge(),
+    })
+    .await?;
+    let service = Arc::new(service);
+    let toolbox = parts.toolbox().with::<Classify, _>(&service);
+    let follow = Loop::new("follow", service, |service, stop| async move { service.follow(stop).await });
+    Ok(Built { toolbox, loops: vec![follow] })
+}
+
+/// `jd-classifier`.
+pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
+    let store = parts.kept.store()?;
+    let service = JdClassifier::open(jd_classifier::Parts {
+        settings: parts.config.jd_classifier.clone(),
+        path: parts.kept.home.jd.clone(),
+        ids: Ids::new(store.clone()),
+        structures: Structures::new(store),
+        health: parts.health.clone(),
+    })
+    .await?;
+    let service = Arc::new(service);
+    let toolbox = parts
+        .toolbox()
+        .with::<jd::GetStructure, _>(&service)
+        .with::<jd::Lookup, _>(&service)
+        .with::<jd::Reserve, _>(&service)
+        .with::<jd::Lint, _>(&service);
+    let watch = Loop::new("watch", service, |service, stop| async move { service.watch(stop).await });
+    Ok(Built { toolbox, loops: vec![watch] })
+}
+
+/// `file-system`.
+pub(super) async fn file_system(parts: Parts) -> Result<Built> {
+    let (store, home) = (parts.kept.store()?, parts.kept.home.clone());
+    let program = parsers::own_program().map_err(Error::unavailable)?;
+    let index = home.search();
+    let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
+    let (index, opened) = index.map_err(Error::unavailable)?;
+    let service = FileSystem::open(file_system::Parts {
+        settings: parts.config.file_system.clone(),
+        vault: Vault::open_folder(&home.vault, FolderSettings::default()).await?,
+        vault_path: home.vault.clone(),
+        inbox: Arc::new(Inbox::new(&home.inbox, parts.config.inbox.clone())),
+        inbox_writer: Vault::open_folder(&home.inbox, FolderSettings::default()).await?,
+        trash: home.store.join("trash"),
+        quarantine: home.store.join("quarantine"),
+        journal: Journal::new(store.clone()),
+        labels: Labels::new(store.clone()),
+        structures: Structures::new(store),
+        state: parts.kept.state(&parts.config)?,
+        cache: Cache::new(&parts.config.cache),
+        parsers: Parsers::new(parts.config.parsers.clone(), program, vec![parsers::SUBCOMMAND.into()]),
+        index,
+        // An index that was thrown away is filled again from the whole vault.
+        reindex: opened != search::Opened::Ready,
+        clock: parts.kept.clock.clone(),
+        health: parts.health.clone(),
+    })
+    .await?;
+    let service = Arc::new(service);
+    let toolbox = parts
+        .toolbox()
+        .with::<fs::ListInbox, _>(&service)
+        .with::<fs::Read, _>(&service)
+        .with::<fs::File, _>(&service)
+        .with::<fs::Hold, _>(&service)
+        .with::<fs::Release, _>(&service)
+        .with::<fs::Confirm, _>(&service)
+        .with::<fs::Undo, _>(&service)
+        .with::<fs::History, _>(&service)
+        .with::<fs::Verify, _>(&service)
+        .with::<fs::Search, _>(&service)
+        .with::<fs::Overview, _>(&service)
+        .with::<fs::Reindex, _>(&service);
+    let inbox = Loop::new("inbox", service.clone(), |service, stop| async move { service.watch_inbox(stop).await });
+    let vault = Loop::new("vault", service.clone(), |service, stop| async move { service.watch_vault(stop).await });
+    let upkeep = Loop::new("upkeep", service, |service, stop| async move { service.upkeep(stop).await });
+    Ok(Built { toolbox, loops: vec![inbox, vault, upkeep] })
+}

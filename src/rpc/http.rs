@@ -1,0 +1,127 @@
+//! The toolbox over HTTP: `POST /{role}/{tool}`, with Host, Origin and token checked on every route.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
+
+use super::{Code, Context, Error, Result, Toolbox, token::Tokens, toolbox::Entry};
+
+/// Milliseconds that the caller will still wait.
+pub const DEADLINE_HEADER: &str = "x-emm-deadline-ms";
+/// The identity that all calls of one outer request share.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+/// The longest that a call may be asked to take, in milliseconds: ten minutes.
+const DEADLINE_MS_MAX: u64 = 600_000;
+
+/// What the routes need.
+pub struct Face {
+    /// The tools to answer with.
+    pub toolbox: Arc<Toolbox>,
+    /// Who may call them.
+    pub tokens: Tokens,
+    /// Host names, without port, that requests may carry; a rebinding attack carries another.
+    pub hosts: BTreeSet<String>,
+    /// The largest request body, in bytes.
+    pub body_bytes_max: usize,
+}
+
+/// The routes of the toolbox. `POST /{tool}` is an alias where the process hosts one service.
+pub fn routes(face: Arc<Face>) -> Router {
+    Router::new().route("/{role}/{tool}", post(by_role)).route("/{tool}", post(alone)).with_state(face)
+}
+
+/// Lays the Host and Origin check around every route of `router`.
+pub fn guarded(router: Router, face: Arc<Face>) -> Router {
+    router.layer(middleware::from_fn_with_state(face, guard))
+}
+
+async fn guard(State(face): State<Arc<Face>>, request: Request, next: Next) -> Response {
+    match allowed(&face, request.uri().host(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+fn allowed(face: &Face, authority: Option<&str>, headers: &HeaderMap) -> Result<()> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = authority.or_else(|| text(header::HOST)).map(host_name).unwrap_or_default();
+    if !face.hosts.contains(host) {
+        let message = format!("this node does not answer to the host {host:?}; add it to http.hosts if it should");
+        return Err(Error::new(Code::Forbidden, message));
+    }
+    // A browser sends Origin with whatever it posts; only pages of this node itself may call it.
+    match text(header::ORIGIN) {
+        Some(origin) if origin.split_once("://").map(|(_, rest)| rest) != text(header::HOST) => {
+            Err(Error::new(Code::Forbidden, format!("pages of {origin} may not call this node")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `localhost:8080` and `[::1]:8080` without their port.
+fn host_name(authority: &str) -> &str {
+    match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+async fn by_role(
+    State(face): State<Arc<Face>>,
+    Path((role, tool)): Path<(String, String)>,
+    request: Request,
+) -> Result<Json<Value>> {
+    answer(&face, face.toolbox.find(&role, &tool), &format!("{role}/{tool}"), request).await
+}
+
+async fn alone(State(face): State<Arc<Face>>, Path(tool): Path<String>, request: Request) -> Result<Json<Value>> {
+    answer(&face, face.toolbox.find_alone(&tool), &tool, request).await
+}
+
+async fn answer(face: &Face, entry: Option<&Entry>, name: &str, request: Request) -> Result<Json<Value>> {
+    let (head, body) = request.into_parts();
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    if !face.tokens.accept(text("authorization")) {
+        let message =
+            "a token is needed: send 'Authorization: Bearer <token>' (the node keeps it in its home, file 'token')";
+        return Err(Error::new(Code::Unauthorized, message));
+    }
+    let entry = entry.ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
+    let body = read(body, face.body_bytes_max).await?;
+    let body = if body.is_empty() { b"{}".as_slice() } else { &body };
+    let request = serde_json::from_slice(body).map_err(|error| Error::invalid(format!("body is not JSON: {error}")))?;
+    let deadline_ms = text(DEADLINE_HEADER).and_then(|value| value.parse().ok()).unwrap_or(DEADLINE_MS_MAX);
+    let mut context = Context::within(Duration::from_millis(deadline_ms.min(DEADLINE_MS_MAX)));
+    if let Some(id) = text(REQUEST_ID_HEADER).filter(|id| id.len() <= 64 && id.bytes().all(|it| it.is_ascii_graphic()))
+    {
+        context.request_id = id.to_owned();
+    }
+    context.scope((entry.json)(request)).await.map(Json)
+}
+
+async fn read(body: Body, limit: usize) -> Result<Vec<u8>> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes().to_vec()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(Error::new(Code::TooLarge, format!("the body is larger than http.body_bytes_max = {limit} bytes")))
+        }
+        Err(error) => Err(Error::invalid(format!("the body did not arrive whole: {error}"))),
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self)).into_response()
+    }
+}

@@ -1,0 +1,53 @@
+//! The near side of a tool call: direct if the tool is here, one POST if it is not.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use super::{Code, Context, Result, Tool, Toolbox, peers::Peers};
+
+/// What callers hold. Where a tool runs was decided once, at start; this is the only place that knows.
+#[derive(Clone)]
+pub struct Tools {
+    // Set once all roles of the node are built: agents are built from `Tools` and are themselves in the box.
+    here: Arc<OnceLock<Arc<Toolbox>>>,
+    peers: Peers,
+}
+
+impl Tools {
+    /// Every call goes to `peers`, until `host` names the tools that are here.
+    pub fn new(peers: Peers) -> Self {
+        Self { here: Arc::default(), peers }
+    }
+
+    /// From now on calls of these tools are direct. Only the first call of this counts.
+    pub fn host(&self, toolbox: Arc<Toolbox>) {
+        let _ = self.here.set(toolbox);
+    }
+
+    /// Calls a tool within its own deadline, or within what is left of the running call.
+    pub async fn call<T: Tool>(&self, request: T) -> Result<T::Reply> {
+        self.call_within(request, Duration::from_millis(T::DEADLINE_MS)).await
+    }
+
+    /// Calls a tool and waits at most `limit`.
+    pub async fn call_within<T: Tool>(&self, request: T, limit: Duration) -> Result<T::Reply> {
+        let context = Context::within(limit);
+        match self.here.get().and_then(|here| here.typed::<T>()) {
+            Some(answer) => context.scope(answer(request)).await,
+            None => self.post(context, &request).await,
+        }
+    }
+
+    /// At most one retry, and only where nothing answered: every tool that changes something is idempotent by a key.
+    async fn post<T: Tool>(&self, context: Context, request: &T) -> Result<T::Reply> {
+        match self.peers.post(&context, request).await {
+            Err(error) if error.code == Code::Unavailable && !context.left().is_zero() => {
+                metrics::counter!("emm_tool_retries_total", "role" => T::ROLE.as_str(), "tool" => T::NAME).increment(1);
+                self.peers.post(&context, request).await
+            }
+            reply => reply,
+        }
+    }
+}

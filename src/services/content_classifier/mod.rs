@@ -1,0 +1,257 @@
+//! `content-classifier`: ranks the places of the structure for a document, from what the structure says and people taught.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex as Turn;
+
+use crate::{
+    backends::store::{Labels, Lesson, Structures},
+    contracts::content_classifier::{Classified, Classify},
+    domain::{
+        classify::{Candidate, Document, Engine, Target},
+        jd::{Level, Structure},
+    },
+    life::Shutdown,
+    rpc::{Answer, Error, Result},
+};
+
+/// The engine's name and version, which stands in the journal with every decision.
+pub const ENGINE: &str = "built-in 1";
+
+/// What emm learns and how it keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How often new labels are looked for, in milliseconds.
+    pub poll_ms: u64,
+    /// New lessons after which what was learnt is written down again.
+    pub lessons_per_snapshot: usize,
+}
+
+/// What the service is built over.
+pub struct Parts {
+    /// Its own settings.
+    pub settings: Settings,
+    /// What people taught.
+    pub labels: Labels,
+    /// Published structures.
+    pub structures: Structures,
+    /// Where what was learnt is kept between starts.
+    pub snapshot: PathBuf,
+}
+
+/// The service; cheap to clone.
+#[derive(Clone)]
+pub struct ContentClassifier(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    known: RwLock<Known>,
+    /// One reader of the log at a time.
+    reading: Turn<()>,
+    unsaved: Mutex<usize>,
+}
+
+/// What is known.
+struct Known {
+    engine: Engine,
+    /// The structure that the engine ranks.
+    structure: String,
+    /// The last label that was learnt.
+    seq: u64,
+}
+
+impl ContentClassifier {
+    /// The service, with what it had learnt when it was stopped.
+    pub async fn open(parts: Parts) -> Result<ContentClassifier> {
+        let path = parts.snapshot.clone();
+        let restored = tokio::task::spawn_blocking(move || restore(&path)).await.map_err(Error::internal)?;
+        let (engine, seq) = restored.unwrap_or_else(|| (Engine::new(Vec::new()), 0));
+        let known = RwLock::new(Known { engine, structure: String::new(), seq });
+        Ok(ContentClassifier(Arc::new(Inner { parts, known, reading: Turn::new(()), unsaved: Mutex::new(0) })))
+    }
+
+    /// Learns what the log has beyond what is known.
+    async fn catch_up(&self) -> Result<()> {
+        let _turn = self.0.reading.lock().await;
+        loop {
+            let next = self.0.known.read().seq + 1;
+            let Some(label) = self.0.parts.labels.get(next).await? else { return self.save_if_due().await };
+            let service = self.clone();
+            tokio::task::spawn_blocking(move || service.learn(next, &label.lessons)).await.map_err(Error::internal)?;
+        }
+    }
+
+    fn learn(&self, seq: u64, lessons: &[Lesson]) {
+        // The lock is given up between lessons, so that a long lesson book does not keep callers waiting.
+        for lesson in lessons {
+            let mut known = self.0.known.write();
+            known.engine.unlearn(&lesson.key);
+            if let Some(code) = &lesson.code {
+                known.engine.learn(code, &lesson.key, &document(lesson));
+            }
+        }
+        self.0.known.write().seq = seq;
+        *self.0.unsaved.lock() += lessons.len();
+    }
+
+    async fn save_if_due(&self) -> Result<()> {
+        if *self.0.unsaved.lock() < self.0.parts.settings.lessons_per_snapshot.max(1) {
+            return Ok(());
+        }
+        self.save().await
+    }
+
+    async fn save(&self) -> Result<()> {
+        let service = self.clone();
+        let saved = move || {
+            let (bytes, seq) = {
+                let known = service.0.known.read();
+                (known.engine.snapshot(), known.seq)
+            };
+            *service.0.unsaved.lock() = 0;
+            store(&service.0.parts.snapshot, &bytes, seq)
+        };
+        let saved = tokio::task::spawn_blocking(saved).await.map_err(Error::internal)?;
+        // It only costs time at the next start.
+        saved.unwrap_or_else(|error| tracing::warn!("what was learnt cannot be kept for the next start: {error}"));
+        Ok(())
+    }
+
+    /// Looks for new labels until shutdown, and then keeps what was learnt.
+    pub async fn follow(&self, stop: Shutdown) -> Result<()> {
+        let pause = Duration::from_millis(self.0.parts.settings.poll_ms.max(50));
+        loop {
+            self.catch_up().await?;
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        if *self.0.unsaved.lock() > 0 {
+            self.save().await?;
+        }
+        Ok(())
+    }
+
+    /// Turns the engine to another structure; what was taught stays.
+    async fn turn_to(&self, hash: &str) -> Result<()> {
+        if self.0.known.read().structure == hash {
+            return Ok(());
+        }
+        let structure = self.0.parts.structures.get(hash).await?;
+        let (service, hash) = (self.clone(), hash.to_owned());
+        let turn = move || {
+            let targets = targets(&structure);
+            let mut known = service.0.known.write();
+            known.engine.retarget(targets);
+            known.structure = hash;
+        };
+        tokio::task::spawn_blocking(turn).await.map_err(Error::internal)
+    }
+}
+
+impl Answer<Classify> for ContentClassifier {
+    async fn answer(&self, request: Classify) -> Result<Classified> {
+        if self.0.known.read().seq < request.at_least {
+            self.catch_up().await?;
+        }
+        let behind = self.0.known.read().seq;
+        if behind < request.at_least {
+            let message = format!("label {} is not in the store yet; the last is {behind}", request.at_least);
+            return Err(Error::unavailable(message));
+        }
+        self.turn_to(&request.structure).await?;
+        let service = self.clone();
+        tokio::task::spawn_blocking(move || service.rank(&request)).await.map_err(Error::internal)
+    }
+}
+
+impl ContentClassifier {
+    fn rank(&self, request: &Classify) -> Classified {
+        let document = Document {
+            name: &request.name,
+            title: &request.title,
+            text: &request.text,
+            kind: &request.kind,
+            hints: &request.hints,
+        };
+        let known = self.0.known.read();
+        let candidates = match &request.category {
+            None => known.engine.classify(&document, request.top),
+            Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
+        };
+        Classified { candidates, labels: known.seq, engine: ENGINE.to_owned() }
+    }
+}
+
+/// The candidates of one category: its owner has said that it is none of the others.
+fn within(candidates: Vec<Candidate>, category: &str, top: usize) -> Vec<Candidate> {
+    let inside = |code: &str| code == category || code.split_once('.').is_some_and(|(own, _)| own == category);
+    let mut candidates: Vec<_> = candidates.into_iter().filter(|it| inside(&it.code)).collect();
+    let whole: f64 = candidates.iter().map(|it| it.probability).sum();
+    if whole > 0.0 {
+        for candidate in &mut candidates {
+            candidate.probability = (candidate.probability / whole * 1e4).round() / 1e4;
+        }
+    }
+    candidates.truncate(top);
+    candidates
+}
+
+/// The places that may receive documents, with what the owner says of them.
+fn targets(structure: &Structure) -> Vec<Target> {
+    let title = |code: Option<&str>| {
+        code.and_then(|code| structure.find(code)).map(|place| place.title().to_owned()).unwrap_or_default()
+    };
+    structure
+        .targets()
+        .into_iter()
+        .map(|place| {
+            let about = place.about().cloned().unwrap_or_default();
+            let category = match place.level() {
+                Level::Id => place.code().split_once('.').map(|(category, _)| category),
+                _ => Some(place.code()),
+            };
+            let area =
+                structure.areas.iter().find(|area| area.categories.iter().any(|it| Some(it.code.as_str()) == category));
+            Target {
+                code: place.code().to_owned(),
+                title: place.title().to_owned(),
+                category_title: title(category),
+                area_title: area.map(|area| area.name.clone()).unwrap_or_default(),
+                description: about.description.unwrap_or_default(),
+                keywords: about.keywords,
+                examples: about.examples,
+                not: about.not,
+                aliases: about.aliases,
+            }
+        })
+        .collect()
+}
+
+fn document(lesson: &Lesson) -> Document<'_> {
+    Document { name: &lesson.name, title: &lesson.title, text: &lesson.text, kind: &lesson.kind, hints: &lesson.hints }
+}
+
+/// A snapshot file: eight bytes of the label's number, then the engine's own form.
+fn restore(path: &std::path::Path) -> Option<(Engine, u64)> {
+    let bytes = std::fs::read(path).ok()?;
+    let (seq, snapshot) = bytes.split_first_chunk::<8>()?;
+    match Engine::restore(Vec::new(), snapshot) {
+        Ok(engine) => Some((engine, u64::from_le_bytes(*seq))),
+        Err(error) => {
+            tracing::info!("what was learnt is read again from the labels: {error}");
+            None
+        }
+    }
+}
+
+fn store(path: &std::path::Path, snapshot: &[u8], seq: u64) -> std::io::Result<()> {
+    let mut bytes = seq.to_le_bytes().to_vec();
+    bytes.extend_from_slice(snapshot);
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(beside, path)
+}

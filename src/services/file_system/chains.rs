@@ -1,0 +1,160 @@
+//! The chains of all items: the journal, and its projection in the state that makes reading cheap.
+
+use std::sync::Arc;
+
+use crate::{
+    backends::{
+        Clock,
+        state::{Put, Select, Space, State},
+        store::{Journal, StoreError},
+    },
+    contracts::file_system::Entry,
+    domain::custody::{Chain, Effect, FORMAT, Link, Standing},
+    rpc::{Error, Result},
+};
+
+/// Journal and projection. The journal decides; the projection may lag and is healed at start.
+#[derive(Clone)]
+pub(super) struct Chains {
+    journal: Journal,
+    state: State,
+    clock: Clock,
+}
+
+impl Chains {
+    pub(super) fn new(journal: Journal, state: State, clock: Clock) -> Self {
+        Self { journal, state, clock }
+    }
+
+    /// The chain of an item, as far as it is known here.
+    pub(super) async fn get(&self, emm_id: &str) -> Result<Option<Chain>> {
+        Ok(self.state.get(Space::Chains, emm_id).await?)
+    }
+
+    /// Commits one effect behind `chain`; nothing if someone else committed another one first: then look again.
+    pub(super) async fn append(
+        &self,
+        emm_id: &str,
+        chain: Option<&Chain>,
+        run: &str,
+        effect: Effect,
+    ) -> Result<Option<Chain>> {
+        let number = chain.map_or(0, |chain| chain.next);
+        let link = Link { format: FORMAT, at: self.clock.stamp(), run: run.to_owned(), effect };
+        match self.journal.append(emm_id, number, &link).await {
+            Ok(()) => {}
+            Err(StoreError::Exists(_)) => {
+                self.reload(emm_id).await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let chain = match chain {
+            Some(chain) => {
+                let mut chain = chain.clone();
+                chain.extend(&link);
+                chain
+            }
+            None => Chain::read([&link]).ok_or_else(|| Error::internal("a chain must begin with what was seen"))?,
+        };
+        self.project(emm_id, &chain, vec![(number, link)]).await?;
+        Ok(Some(chain))
+    }
+
+    /// Reads a chain again from the journal.
+    pub(super) async fn reload(&self, emm_id: &str) -> Result<Option<Chain>> {
+        let links = self.journal.links(emm_id, 0).await?;
+        let Some(chain) = Chain::read(&links) else { return Ok(None) };
+        self.project(emm_id, &chain, (0..).zip(links).collect()).await?;
+        Ok(Some(chain))
+    }
+
+    async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<(u32, Link)>) -> Result<()> {
+        let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), chain)];
+        for (number, link) in links {
+            let entry = Entry { emm_id: emm_id.to_owned(), number, link };
+            let key = format!("{}/{emm_id}/{number:06}", entry.link.at);
+            puts.push(Put::new(Space::Effects, key, entry.link.run.clone(), &entry));
+        }
+        Ok(self.state.write(puts).await?)
+    }
+
+    /// Every item, sorted by `emm_id`; with a standing, only those that have it.
+    pub(super) async fn all(&self, standing: Option<Standing>) -> Result<Vec<(String, Chain)>> {
+        let select = Select { tag: standing.map(|it| it.as_str().to_owned()), ..Select::default() };
+        Ok(self.state.scan(Space::Chains, select).await?)
+    }
+
+    /// The one item whose `emm_id` begins with `prefix`.
+    pub(super) async fn resolve(&self, prefix: &str) -> Result<String> {
+        let select = Select { prefix: prefix.to_owned(), limit: 2, ..Select::default() };
+        let found: Vec<(String, Chain)> = self.state.scan(Space::Chains, select).await?;
+        match found.as_slice() {
+            [(emm_id, _)] => Ok(emm_id.clone()),
+            [] => Err(Error::not_found(format!("no item begins with {prefix:?}; 'emm log' lists them"))),
+            _ => Err(Error::invalid(format!("several items begin with {prefix:?}; give more digits"))),
+        }
+    }
+
+    /// Effects, newest first.
+    pub(super) async fn effects(&self, run: Option<String>, prefix: &str, limit: usize) -> Result<Vec<Entry>> {
+        let select = Select { tag: run, prefix: prefix.to_owned(), newest_first: true, limit, ..Select::default() };
+        let found: Vec<(String, Entry)> = self.state.scan(Space::Effects, select).await?;
+        Ok(found.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// The links of one item, oldest first.
+    pub(super) async fn links(&self, emm_id: &str) -> Result<Vec<Entry>> {
+        let links = self.journal.links(emm_id, 0).await?;
+        Ok((0..).zip(links).map(|(number, link)| Entry { emm_id: emm_id.to_owned(), number, link }).collect())
+    }
+
+    /// Reads every chain of the journal that the projection does not have whole. Returns how many items the journal has.
+    pub(super) async fn heal(&self) -> Result<usize> {
+        let lengths = self.journal.lengths().await?;
+        let known: std::collections::BTreeMap<String, Chain> = self.all(None).await?.into_iter().collect();
+        let behind =
+            lengths.iter().filter(|(emm_id, length)| known.get(*emm_id).map(|chain| chain.next) != Some(**length));
+        for (emm_id, _) in behind {
+            self.reload(emm_id).await?;
+        }
+        for emm_id in known.keys().filter(|emm_id| !lengths.contains_key(*emm_id)) {
+            // The store was put back to an earlier moment: what it does not have did not happen.
+            self.state.write(vec![Put::remove(Space::Chains, emm_id.clone())]).await?;
+        }
+        Ok(lengths.len())
+    }
+
+    /// Forgets the projection, so that `heal` reads everything again.
+    pub(super) async fn forget(&self) -> Result<()> {
+        self.state.clear(Space::Chains).await?;
+        Ok(self.state.clear(Space::Effects).await?)
+    }
+
+    /// How many items have each standing.
+    pub(super) async fn count(&self) -> Result<Vec<(String, usize)>> {
+        Ok(self.state.count(Space::Chains).await?)
+    }
+}
+
+/// Commits an effect behind the newest chain, whatever came first: for effects that do not depend on it.
+pub(super) async fn append_now(
+    chains: &Arc<Chains>,
+    emm_id: &str,
+    run: &str,
+    effect: impl Fn(&Chain) -> Option<Effect>,
+) -> Result<Option<Chain>> {
+    let mut chain = chains.get(emm_id).await?;
+    for _ in 0..ATTEMPTS_MAX {
+        let Some(now) = &chain else { return Ok(None) };
+        let Some(effect) = effect(now) else { return Ok(chain) };
+        match chains.append(emm_id, Some(now), run, effect).await? {
+            Some(chain) => return Ok(Some(chain)),
+            None => chain = chains.get(emm_id).await?,
+        }
+    }
+    Err(Error::conflict(format!("item {emm_id} is being changed by others all the time; try again")))
+}
+
+/// How often a commit is tried again after somebody else came first.
+pub(super) const ATTEMPTS_MAX: usize = 16;

@@ -1,0 +1,259 @@
+//! Filing one item. The order of effects is the custody: original, note, journal, and only then the inbox.
+
+use super::{
+    FileSystem,
+    chains::ATTEMPTS_MAX,
+    plan::{Names, Prepared},
+};
+use crate::{
+    backends::{
+        inbox::InboxError,
+        vault::{Created, VaultError},
+    },
+    contracts::file_system::{Decision, File, Filed, Item},
+    domain::custody::{Chain, Effect, Origin, Plan, Standing},
+    fault,
+    rpc::{Error, Result},
+};
+
+impl FileSystem {
+    pub(super) async fn file(&self, request: File) -> Result<Filed> {
+        let File { item, decision, run, dry_run, taken } = request;
+        if dry_run {
+            let prepared = self.prepare(&item, &decision, Names { avoid: &taken, ..Names::default() }).await?;
+            return Ok(self.filed(&item, &prepared.plan, false));
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let chain = self.chains.get(&item.emm_id).await?;
+            let done = match chain {
+                Some(chain) if chain.in_vault() => Some(self.dropped_again(&item, &chain, &run).await?),
+                Some(chain) if chain.standing == Standing::Undoing => {
+                    return Err(Error::conflict(format!("{} is just being undone; try again", item.place)));
+                }
+                chain => self.file_new(&item, &decision, &run, chain).await?,
+            };
+            if let Some(filed) = done {
+                return Ok(filed);
+            }
+        }
+        Err(Error::conflict(format!("{} is being filed by others all the time; try again", item.place)))
+    }
+
+    /// One attempt; nothing if somebody else came first and the chain must be looked at again.
+    async fn file_new(
+        &self,
+        item: &Item,
+        decision: &Decision,
+        run: &str,
+        chain: Option<Chain>,
+    ) -> Result<Option<Filed>> {
+        let (prepared, chain) = match self.intent(item, decision, run, chain).await? {
+            Some(intent) => intent,
+            None => return Ok(None),
+        };
+        match self.carry_out(item, &prepared).await {
+            Ok(()) => {}
+            // Somebody took the name meanwhile: the next attempt settles another one.
+            Err(Carry::Taken) => return Ok(None),
+            Err(Carry::Failed(error)) => return Err(error),
+        }
+        let Some((number, _)) = chain.plan else { return Err(Error::internal("a plan was lost")) };
+        fault!("filing: before the journal");
+        let Some(chain) = self.chains.append(&item.emm_id, Some(&chain), run, Effect::Filed { plan: number }).await?
+        else {
+            return Ok(None);
+        };
+        fault!("filing: before the trash");
+        self.take_from_inbox(item, &prepared.plan.trash).await?;
+        fault!("filing: after the trash");
+        self.nudge_knowledge();
+        let mut filed = self.filed(item, &prepared.plan, false);
+        if decision.by_person {
+            filed.labels = self.teach(&item.emm_id, &chain).await?;
+        }
+        Ok(Some(filed))
+    }
+
+    /// Commits the plan before its first effect, or takes up the one that is committed already.
+    async fn intent(
+        &self,
+        item: &Item,
+        decision: &Decision,
+        run: &str,
+        chain: Option<Chain>,
+    ) -> Result<Option<(Prepared, Chain)>> {
+        let mut names = Names::default();
+        if let Some(chain) = &chain
+            && let (Standing::Filing, Some((_, plan))) = (chain.standing, &chain.plan)
+        {
+            match self.resume(item, plan).await? {
+                Resumed::Whole(prepared) => return Ok(Some((prepared, chain.clone()))),
+                Resumed::Names(note, original) => (names.note, names.original) = (note, original),
+            }
+        }
+        let prepared = self.prepare(item, decision, names).await?;
+        fault!("filing: before the intent");
+        let (origin, plan) = (origin(item), Box::new(prepared.plan.clone()));
+        let effect = match &chain {
+            None => Effect::Seen { origin, plan: Some(plan) },
+            Some(_) => Effect::Filing { origin, plan },
+        };
+        let chain = self.chains.append(&item.emm_id, chain.as_ref(), run, effect).await?;
+        fault!("filing: after the intent");
+        Ok(chain.map(|chain| (prepared, chain)))
+    }
+
+    /// What of a committed plan can still be carried out: all of it, or the names that are free or hold our own bytes.
+    async fn resume(&self, item: &Item, plan: &Plan) -> Result<Resumed> {
+        let note = self.usable(&plan.note, &plan.note_hash).await?;
+        let original = match &plan.original {
+            Some(path) => self.usable(path, &item.hash).await?,
+            None => Usable::Free,
+        };
+        if note == Usable::Ours && original != Usable::Taken {
+            // Its bytes are in the vault already, so none are needed.
+            return Ok(Resumed::Whole(Prepared { plan: plan.clone(), note: None }));
+        }
+        let settled = |usable, path: &Option<String>| if usable == Usable::Taken { None } else { path.clone() };
+        let names = (settled(note, &Some(plan.note.clone())), settled(original, &plan.original));
+        let again = Names { note: names.0.clone(), original: names.1.clone(), avoid: &[] };
+        let prepared = self.prepare(item, &Decision::from(plan), again).await?;
+        if note != Usable::Taken && original != Usable::Taken && prepared.plan.note_hash == plan.note_hash {
+            return Ok(Resumed::Whole(Prepared { plan: plan.clone(), note: prepared.note }));
+        }
+        // The folder may be another one now; only what is written already keeps its name.
+        let ours = |usable, name| if usable == Usable::Ours { name } else { None };
+        Ok(Resumed::Names(ours(note, names.0), ours(original, names.1)))
+    }
+
+    async fn usable(&self, path: &str, hash: &str) -> Result<Usable> {
+        match self.parts.vault.hash(path).await {
+            Ok((found, _)) if found.to_hex().as_str() == hash => Ok(Usable::Ours),
+            Ok(_) => Ok(Usable::Taken),
+            Err(VaultError::NotFound { .. }) => Ok(Usable::Free),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first two effects: the original, then the note, each durable before the next.
+    async fn carry_out(&self, item: &Item, prepared: &Prepared) -> Result<(), Carry> {
+        let hash = parse_hash(&item.hash)?;
+        if let Some(path) = &prepared.plan.original {
+            let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
+            let opened = tokio::task::spawn_blocking(move || inbox.open(&place)).await.map_err(Error::internal)?;
+            let file = opened.map_err(Error::from)?;
+            fault!("filing: before the original");
+            settle(self.parts.vault.create_from_file(path, file, hash, &item.emm_id).await)?;
+        }
+        fault!("filing: before the note");
+        match &prepared.note {
+            Some(note) => settle(self.parts.vault.create(&prepared.plan.note, note.clone(), &item.emm_id).await),
+            None => Ok(()),
+        }
+    }
+
+    /// The last effect: the original leaves the inbox for the dated trash, and is hashed once more there.
+    pub(super) async fn take_from_inbox(&self, item: &Item, date: &str) -> Result<()> {
+        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
+        let (place, hash) = (item.place.clone(), parse_hash(&item.hash)?);
+        let (date, emm_id) = (date.to_owned(), item.emm_id.clone());
+        let take = move || {
+            let taken = inbox.take_to_trash(&place, &hash, &trash, &date, &emm_id);
+            // Folders that it leaves empty go as well, but not those that say where things belong.
+            let mut folder = place.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            while let Some(path) = folder {
+                if !inbox.remove_empty_folder(&path).unwrap_or(false) {
+                    break;
+                }
+                folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            }
+            taken
+        };
+        match tokio::task::spawn_blocking(take).await.map_err(Error::internal)? {
+            Ok(_) => Ok(()),
+            // Its owner took it back after it was filed, or put other bytes in its place: both are theirs to do.
+            Err(InboxError::NotFound { .. } | InboxError::Changed { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same bytes as something that is filed: a leftover of a crash, or another drop, which is recorded.
+    async fn dropped_again(&self, item: &Item, chain: &Chain, run: &str) -> Result<Filed> {
+        let Some((_, plan)) = &chain.plan else { return Err(Error::internal("a filed item has no plan")) };
+        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
+        let (date, emm_id) = (plan.trash.clone(), item.emm_id.clone());
+        let found = tokio::task::spawn_blocking(move || inbox.find_in_trash(&trash, &date, &emm_id)).await;
+        let leftover = found.map_err(Error::internal)??.is_empty() && chain.origin.place == item.place;
+        let date = self.parts.clock.today();
+        if !leftover {
+            let effect = Effect::Duplicate { origin: origin(item), trash: date.clone() };
+            if self.chains.append(&item.emm_id, Some(chain), run, effect).await?.is_none() {
+                return Err(Error::conflict(format!("{} is being changed; it is looked at again", item.place)));
+            }
+        }
+        self.take_from_inbox(item, if leftover { &plan.trash } else { &date }).await?;
+        Ok(self.filed(item, plan, !leftover))
+    }
+
+    pub(super) fn filed(&self, item: &Item, plan: &Plan, duplicate: bool) -> Filed {
+        Filed {
+            emm_id: item.emm_id.clone(),
+            code: plan.code.clone(),
+            note: plan.note.clone(),
+            original: plan.original.clone(),
+            duplicate,
+            labels: self.knowledge.labels().unwrap_or_default(),
+        }
+    }
+}
+
+/// What became of a committed plan.
+enum Resumed {
+    /// It is carried out as it stands.
+    Whole(Prepared),
+    /// It is replaced; these names of note and original are kept.
+    Names(Option<String>, Option<String>),
+}
+
+/// What is at a planned path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usable {
+    /// Nothing.
+    Free,
+    /// What the plan would write.
+    Ours,
+    /// Something else.
+    Taken,
+}
+
+/// Why a plan was not carried out.
+enum Carry {
+    /// A name is taken by something else.
+    Taken,
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for Carry {
+    fn from(error: Error) -> Self {
+        Carry::Failed(error)
+    }
+}
+
+/// Written now, or before: both are done. Something else in its place is not.
+fn settle(created: Result<Created, VaultError>) -> Result<(), Carry> {
+    match created {
+        Ok(Created::New { .. } | Created::Exists { same: true }) => Ok(()),
+        Ok(Created::Exists { same: false }) => Err(Carry::Taken),
+        Err(error) => Err(Carry::Failed(error.into())),
+    }
+}
+
+pub(super) fn origin(item: &Item) -> Origin {
+    let Item { place, hash, bytes, folder, .. } = item.clone();
+    Origin { place, hash, bytes, folder: folder.is_some() }
+}
+
+pub(super) fn parse_hash(hash: &str) -> Result<blake3::Hash> {
+    blake3::Hash::from_hex(hash).map_err(|_| Error::invalid(format!("{hash:?} is no BLAKE3 hash")))
+}

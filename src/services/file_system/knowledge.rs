@@ -1,0 +1,335 @@
+//! What the vault tells: notes to find, filings that their owner moved, and what the owner's own notes teach.
+//!
+//! Only people teach. A note without `emm_id` is its owner's and is a lesson by the folder it lies in; a note that emm
+//! filed is none until somebody confirms it, corrects it, or moves it.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+
+use super::{FileSystem, chains::append_now, reading::file_name};
+use crate::{
+    backends::{
+        search::Doc,
+        state::{Put, Select, Space},
+        store::Lesson,
+        vault::Listed,
+        watch::{Wake, Watch, WatchMode},
+    },
+    domain::{
+        custody::{Chain, Effect},
+        inbox, note,
+    },
+    life::Shutdown,
+    rpc::{Error, Result},
+};
+
+/// Notes whose front matter and text are looked at; larger ones are found by their path only.
+const NOTE_BYTES_MAX: u64 = 8 << 20;
+/// Notes that are read before what they tell is written.
+const BATCH: usize = 256;
+
+/// How far the vault is known.
+pub(super) struct Knowledge {
+    /// The last label; nothing while the vault was not yet read once.
+    labels: watch::Sender<Option<u64>>,
+    wake: Notify,
+    /// The last number that this process appended, to guess the next.
+    last: Mutex<u64>,
+}
+
+impl Default for Knowledge {
+    fn default() -> Self {
+        Self { labels: watch::channel(None).0, wake: Notify::new(), last: Mutex::new(0) }
+    }
+}
+
+impl Knowledge {
+    pub(super) fn labels(&self) -> Option<u64> {
+        *self.labels.borrow()
+    }
+}
+
+/// What is known of one note: the stored form of `Space::Notes`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Known {
+    /// Size and time of change, to see that it changed.
+    stamp: String,
+    /// The lesson it gave: its key and place.
+    #[serde(default)]
+    taught: Option<(String, String)>,
+}
+
+/// What a scan found to do.
+#[derive(Default)]
+struct Batch {
+    docs: Vec<Doc>,
+    lessons: Vec<Lesson>,
+    puts: Vec<Put>,
+}
+
+impl FileSystem {
+    pub(super) fn nudge_knowledge(&self) {
+        self.knowledge.wake.notify_one();
+    }
+
+    /// Compares the vault with what is known of it, at start and whenever it changes, until shutdown.
+    pub async fn watch_vault(&self, stop: Shutdown) -> Result<()> {
+        let rescan = Duration::from_secs(self.parts.settings.vault_rescan_seconds.max(1));
+        let mut watch = Watch::new(&self.parts.vault_path, WatchMode::Native, Duration::from_millis(500), rescan);
+        if self.parts.reindex {
+            self.rebuild_index().await?;
+        }
+        loop {
+            let started = Instant::now();
+            let changed = self.scan(&stop).await;
+            let fault = changed.as_ref().err().map(ToString::to_string);
+            self.parts.health.report("vault", true, fault.clone());
+            match changed {
+                Ok(0) => {}
+                Ok(changed) => {
+                    tracing::info!(changed, seconds = started.elapsed().as_secs_f64(), "knowledge caught up")
+                }
+                Err(error) => tracing::warn!("the vault cannot be read: {error}"),
+            }
+            let next = async {
+                tokio::select! {
+                    wake = watch.next() => wake,
+                    () = self.knowledge.wake.notified() => Wake::Changed,
+                }
+            };
+            if stop.run_until_cancelled(next).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One comparison. Returns how many notes were new, changed, moved or gone.
+    async fn scan(&self, stop: &Shutdown) -> Result<usize> {
+        let listed = self.parts.vault.list().await?;
+        let known: BTreeMap<String, Known> =
+            self.state().scan(Space::Notes, Select::default()).await?.into_iter().collect();
+        let now: BTreeMap<&str, &Listed> =
+            listed.files.iter().filter(|file| is_note(&file.path)).map(|file| (file.path.as_str(), file)).collect();
+        let mut changed = 0;
+        let mut batch = Batch::default();
+        for (path, known) in known.iter().filter(|(path, _)| !now.contains_key(path.as_str())) {
+            changed += 1;
+            self.forget(path, known, &mut batch).await?;
+        }
+        let news = now.iter().filter(|(path, file)| known.get(**path).map(|it| &it.stamp) != Some(&stamp(file)));
+        for (path, file) in news {
+            changed += 1;
+            self.look_at(path, file, known.get(*path), &mut batch).await?;
+            if batch.docs.len() >= BATCH {
+                self.write(std::mem::take(&mut batch)).await?;
+            }
+            if stop.is_cancelled() {
+                return Ok(changed);
+            }
+        }
+        self.write(batch).await?;
+        if self.knowledge.labels().is_none() {
+            let last = self.parts.labels.last().await?;
+            self.knowledge.labels.send_replace(Some(last));
+            self.nudge();
+        }
+        Ok(changed)
+    }
+
+    /// A note that is not where it was.
+    async fn forget(&self, path: &str, known: &Known, batch: &mut Batch) -> Result<()> {
+        let (index, key) = (self.parts.index.clone(), path.to_owned());
+        tokio::task::spawn_blocking(move || index.remove(&key))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Error::unavailable)?;
+        batch.puts.push(Put::remove(Space::Notes, path));
+        if let Some((key, _)) = known.taught.as_ref().filter(|(key, _)| key.starts_with(OWNERS)) {
+            batch.lessons.push(taken_back(key));
+        }
+        Ok(())
+    }
+
+    /// A note that is new or was changed.
+    async fn look_at(&self, path: &str, file: &Listed, known: Option<&Known>, batch: &mut Batch) -> Result<()> {
+        let Some((doc, front)) = self.note(file).await else { return Ok(()) };
+        let (title, emm_id) = (doc.title.clone(), doc.emm_id.clone());
+        let chain = match &emm_id {
+            Some(emm_id) => self.chains.get(emm_id).await?.filter(Chain::in_vault),
+            None => None,
+        };
+        let hints = inbox::hints(path.rsplit_once('/').map_or("", |(folder, _)| folder));
+        let code = hints.forced_id.or(hints.category);
+        // Where a person answered or confirmed, the lesson was given then; what is new at its place needs no second one.
+        let given = chain.as_ref().is_some_and(|chain| known.is_none() && chain.taught && at(chain, path));
+        let taught = match (&emm_id, chain) {
+            _ if note::opt_out(&front) => None,
+            (Some(emm_id), Some(chain)) => self.moved(emm_id, &chain, path, code.as_deref()).await?,
+            _ => code.map(|code| (format!("{OWNERS}{path}"), code)),
+        };
+        let before = known.and_then(|known| known.taught.clone());
+        match &taught {
+            Some(_) if given => {}
+            Some((key, code)) => {
+                batch.lessons.push(self.lesson(key, Some(code), path, &title, &front, &doc.text));
+            }
+            None => batch.lessons.extend(before.iter().map(|(key, _)| taken_back(key))),
+        }
+        batch.docs.push(doc);
+        let known = Known { stamp: stamp(file), taught };
+        batch.puts.push(Put::new(Space::Notes, path, emm_id.unwrap_or_default(), &known));
+        Ok(())
+    }
+
+    /// A note as it is indexed, and its properties. One that is too large is found by its path only; none if it is gone.
+    pub(super) async fn note(&self, file: &Listed) -> Option<(Doc, note::FrontMatter)> {
+        let path = &file.path;
+        if !is_note(path) {
+            return None;
+        }
+        let bytes = if file.size_bytes <= NOTE_BYTES_MAX {
+            self.parts.vault.read(path, NOTE_BYTES_MAX).await.ok()?
+        } else {
+            Vec::new()
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let front = note::read_front_matter(&text);
+        let body = text.get(front.body_offset_bytes..).unwrap_or_default();
+        let title = note::title_for(front.text("title"), first_heading(body), file_name(path));
+        let emm_id = front.text("emm_id").map(str::to_owned);
+        let doc =
+            Doc { key: path.clone(), emm_id, path: path.clone(), title, text: body.to_owned(), stamp: stamp(file) };
+        Some((doc, front))
+    }
+
+    /// A note that emm filed: where its owner moved it is learnt, never reversed.
+    async fn moved(
+        &self,
+        emm_id: &str,
+        chain: &Chain,
+        path: &str,
+        code: Option<&str>,
+    ) -> Result<Option<(String, String)>> {
+        let Some((_, plan)) = &chain.plan else { return Ok(None) };
+        if plan.note == path {
+            return Ok(chain.taught.then(|| (emm_id.to_owned(), plan.code.clone())));
+        }
+        if self.parts.vault.exists(&plan.note).await? {
+            // A copy that its owner made.
+            return Ok(None);
+        }
+        let (from, note, code) = (plan.note.clone(), path.to_owned(), code.map(str::to_owned));
+        append_now(&self.chains, emm_id, "by hand", |chain| {
+            let still = chain.plan.as_ref().is_some_and(|(_, plan)| plan.note == from);
+            let (code, from, note) = (code.clone(), from.clone(), note.clone());
+            (chain.in_vault() && still).then_some(Effect::Moved { code, from, note, by_hand: true })
+        })
+        .await?;
+        tracing::info!(emm_id, from, note, "its owner moved it");
+        Ok(code.map(|code| (emm_id.to_owned(), code)))
+    }
+
+    /// Lessons, then the index, then what is known: killed in between, the next scan does it again.
+    async fn write(&self, batch: Batch) -> Result<()> {
+        for lessons in batch.lessons.chunks(self.parts.settings.lessons_per_label.max(1)) {
+            self.append_label(lessons.to_vec()).await?;
+        }
+        let (index, docs) = (self.parts.index.clone(), batch.docs);
+        let indexed = tokio::task::spawn_blocking(move || index.upsert_all(&docs)).await.map_err(Error::internal)?;
+        self.parts.health.report("search", false, indexed.as_ref().err().map(ToString::to_string));
+        indexed.map_err(Error::unavailable)?;
+        Ok(self.state().write(batch.puts).await?)
+    }
+
+    async fn append_label(&self, lessons: Vec<Lesson>) -> Result<u64> {
+        let guess = *self.knowledge.last.lock() + 1;
+        let seq = self.parts.labels.append(lessons, guess).await?;
+        *self.knowledge.last.lock() = seq;
+        // Only a vault that was read once has a number to wait for.
+        self.knowledge.labels.send_if_modified(|labels| match labels {
+            Some(known) if *known < seq => {
+                *known = seq;
+                true
+            }
+            _ => false,
+        });
+        Ok(seq)
+    }
+
+    /// A person decided about this item: the note it has now is a lesson.
+    pub(super) async fn teach(&self, emm_id: &str, chain: &Chain) -> Result<u64> {
+        let Some((_, plan)) = &chain.plan else { return Ok(self.knowledge.labels().unwrap_or_default()) };
+        let bytes = self.parts.vault.read(&plan.note, NOTE_BYTES_MAX).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        let front = note::read_front_matter(&text);
+        let body = text.get(front.body_offset_bytes..).unwrap_or_default();
+        let name = file_name(&chain.origin.place);
+        let lesson = self.lesson(emm_id, Some(&plan.code), name, &plan.why.title, &front, body);
+        self.append_label(vec![lesson]).await
+    }
+
+    /// What was taught with this item is taken back.
+    pub(super) async fn unteach(&self, emm_id: &str) -> Result<()> {
+        let taught = self.chains.get(emm_id).await?.is_some_and(|chain| chain.taught);
+        if taught {
+            self.append_label(vec![taken_back(emm_id)]).await?;
+        }
+        Ok(())
+    }
+
+    fn lesson(
+        &self,
+        key: &str,
+        code: Option<&str>,
+        name: &str,
+        title: &str,
+        front: &note::FrontMatter,
+        body: &str,
+    ) -> Lesson {
+        let limit = body.floor_char_boundary(self.parts.settings.lesson_text_bytes_max);
+        Lesson {
+            key: key.to_owned(),
+            code: code.map(str::to_owned),
+            name: file_name(name).to_owned(),
+            title: title.to_owned(),
+            kind: String::new(),
+            text: body.get(..limit).unwrap_or_default().to_owned(),
+            hints: front.list("tags").into_iter().filter(|tag| !tag.starts_with("jd/")).map(str::to_owned).collect(),
+        }
+    }
+
+    fn state(&self) -> &crate::backends::state::State {
+        &self.parts.state
+    }
+}
+
+/// Lessons of the owner's own notes are kept under their path.
+const OWNERS: &str = "note:";
+
+fn taken_back(key: &str) -> Lesson {
+    let (name, title, kind, text) = Default::default();
+    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new() }
+}
+
+fn at(chain: &Chain, path: &str) -> bool {
+    chain.plan.as_ref().is_some_and(|(_, plan)| plan.note == path)
+}
+
+fn is_note(path: &str) -> bool {
+    note::split_extension(file_name(path)).1.eq_ignore_ascii_case("md")
+}
+
+fn stamp(file: &Listed) -> String {
+    format!("{}-{}", file.size_bytes, file.modified_ns)
+}
+
+/// The first heading of a note's text.
+fn first_heading(body: &str) -> Option<&str> {
+    body.lines().take(50).find_map(|line| line.strip_prefix("# ")).map(str::trim)
+}

@@ -1,0 +1,135 @@
+//! The inbox as references: hashed once, joined with what the journal knows of the same bytes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use moka::sync::Cache;
+
+use super::{FileSystem, chains::append_now};
+use crate::{
+    backends::inbox::{self, InboxError, Kind, Wake},
+    contracts::file_system::{Item, ListInbox, Listing, Problem},
+    domain::custody::{Effect, Standing, emm_id},
+    life::Shutdown,
+    rpc::{Error, Result},
+};
+
+/// The longest that a caller may ask to wait, in milliseconds.
+const WAIT_MS_MAX: u64 = 20_000;
+
+/// Hashes of what lies in the inbox, under place, size and time of change.
+pub(super) struct Seen(Cache<(String, u64, i64), (blake3::Hash, u64)>);
+
+impl Seen {
+    pub(super) fn new(hashes_max: usize) -> Self {
+        Self(Cache::new(hashes_max as u64))
+    }
+}
+
+impl FileSystem {
+    pub(super) async fn list(&self, request: ListInbox) -> Result<Listing> {
+        self.wait(&request).await;
+        let generation = *self.generation.borrow();
+        let looked = self.look(request.settled).await?;
+        let mut listing = Listing { generation, settling: looked.unstable.len(), ..Listing::default() };
+        listing.problems =
+            looked.problems.into_iter().map(|it| Problem { place: it.path, reason: it.reason }).collect();
+        for entry in looked.items {
+            match self.item(&entry).await {
+                Ok(item) => listing.items.push(item),
+                // It changed or left between the look and the hash: the next look sees it as it is then.
+                Err(InboxError::Changed { .. } | InboxError::NotFound { .. }) => listing.settling += 1,
+                Err(error) => listing.problems.push(Problem { place: entry.path, reason: error.to_string() }),
+            }
+        }
+        if !request.settled {
+            self.withdraw_what_left(&listing, &looked.unstable).await?;
+        }
+        for item in &mut listing.items {
+            item.standing = self.chains.get(&item.emm_id).await?.map(|chain| chain.standing);
+        }
+        listing.labels = self.knowledge.labels();
+        Ok(listing)
+    }
+
+    /// Waits for another generation than the one that the caller knows.
+    async fn wait(&self, request: &ListInbox) {
+        let Some(after) = request.after else { return };
+        let mut generation = self.generation.subscribe();
+        let limit = Duration::from_millis(request.wait_ms.min(WAIT_MS_MAX));
+        // Running out of time is an answer as well: the inbox as it is now.
+        let _ = tokio::time::timeout(limit, generation.wait_for(|now| *now != after)).await;
+    }
+
+    async fn look(&self, settled: bool) -> Result<inbox::Listing> {
+        let inbox = self.parts.inbox.clone();
+        // What a caller put there itself is complete: look as if from a time when it has lain still.
+        let ahead = Duration::from_secs(if settled { 24 * 3600 } else { 0 });
+        let look = move || inbox.list(SystemTime::now() + ahead);
+        let looked = tokio::task::spawn_blocking(look).await.map_err(Error::internal)?;
+        let fault = looked.as_ref().err().map(ToString::to_string);
+        self.parts.health.report("inbox", true, fault);
+        Ok(looked?)
+    }
+
+    async fn item(&self, entry: &inbox::Entry) -> Result<Item, InboxError> {
+        let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns);
+        let (hash, bytes) = match self.seen.0.get(&key) {
+            Some(known) => known,
+            None => {
+                let (inbox, wanted) = (self.parts.inbox.clone(), entry.clone());
+                let hashed = tokio::task::spawn_blocking(move || inbox.hash(&wanted)).await;
+                let hashed = hashed.unwrap_or_else(|_| Err(InboxError::NotFound { path: entry.path.clone() }))?;
+                self.seen.0.insert(key, (hashed.hash, hashed.size_bytes));
+                (hashed.hash, hashed.size_bytes)
+            }
+        };
+        let hash = hash.to_hex().to_string();
+        let folder = match &entry.kind {
+            Kind::File => None,
+            Kind::Folder { reason, .. } => Some(reason.clone()),
+        };
+        let (place, hints) = (entry.path.clone(), entry.hints.clone());
+        Ok(Item { emm_id: emm_id(&hash), place, hash, bytes, folder, hints, standing: None })
+    }
+
+    /// What waited in the inbox and lies there no more was taken back by its owner.
+    async fn withdraw_what_left(&self, listing: &Listing, unstable: &[inbox::Unstable]) -> Result<()> {
+        let here: BTreeSet<&str> = listing.items.iter().map(|item| item.emm_id.as_str()).collect();
+        let places: BTreeMap<&str, ()> = unstable.iter().map(|it| (it.path.as_str(), ())).collect();
+        for standing in [Standing::Review, Standing::Skipped, Standing::Undone] {
+            for (emm_id, chain) in self.chains.all(Some(standing)).await? {
+                let place = chain.origin.place.clone();
+                if here.contains(emm_id.as_str()) || places.contains_key(place.as_str()) {
+                    continue;
+                }
+                let inbox = self.parts.inbox.clone();
+                let there =
+                    tokio::task::spawn_blocking(move || inbox.exists(&place)).await.map_err(Error::internal)??;
+                if !there {
+                    append_now(&self.chains, &emm_id, "inbox", |chain| {
+                        chain.standing.in_inbox().then_some(Effect::Withdrawn)
+                    })
+                    .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches the inbox until shutdown, and says when it may have changed.
+    pub async fn watch_inbox(&self, stop: Shutdown) -> Result<()> {
+        let mut watch = self.parts.inbox.watch();
+        while let Some(wake) = stop.run_until_cancelled(watch.next()).await {
+            match wake {
+                Wake::Vanished => tracing::warn!("the inbox is gone; waiting for it to return"),
+                Wake::Returned => tracing::debug!("the inbox is there"),
+                Wake::Changed | Wake::Period => {}
+            }
+            self.nudge();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! `file-system`: the only writer of vault and store, and the keeper of custody.
+
+mod answers;
+mod chains;
+mod filing;
+mod holding;
+mod knowledge;
+mod listing;
+mod plan;
+mod reading;
+mod recovery;
+mod undo;
+mod upkeep;
+mod verify;
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use self::{chains::Chains, knowledge::Knowledge, listing::Seen};
+use crate::{
+    backends::{
+        Clock,
+        cache::Cache,
+        inbox::Inbox,
+        parsers::Parsers,
+        search::Index,
+        state::State,
+        store::{Journal, Labels, Structures},
+        vault::Vault,
+    },
+    life::Health,
+};
+
+/// How custody is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How long originals stay in the trash after they were filed, in days.
+    pub trash_retention_days: u32,
+    /// Larger Markdown files are kept as originals with a note of their own, in bytes.
+    pub markdown_bytes_max: u64,
+    /// The text that a note has of its original, in bytes; the rest is in the original.
+    pub note_text_bytes_max: usize,
+    /// Hashes of inbox files that are remembered, so that a look does not read them again.
+    pub hashes_max: usize,
+    /// How often the vault is compared with what is known of it, in seconds, beside the events of its disk.
+    pub vault_rescan_seconds: u64,
+    /// How often expired trash is looked for, in seconds.
+    pub expiry_seconds: u64,
+    /// Lessons of an existing vault that go into one label.
+    pub lessons_per_label: usize,
+    /// The beginning of a text that is taught with a lesson, in bytes.
+    pub lesson_text_bytes_max: usize,
+}
+
+/// What the service is built over.
+pub struct Parts {
+    /// Its own settings.
+    pub settings: Settings,
+    /// The owner's vault.
+    pub vault: Vault,
+    /// The folder of the vault, to be watched.
+    pub vault_path: PathBuf,
+    /// The inbox.
+    pub inbox: Arc<Inbox>,
+    /// The inbox as a place to write into: for undo.
+    pub inbox_writer: Vault,
+    /// The trash of the store.
+    pub trash: PathBuf,
+    /// The quarantine of the store.
+    pub quarantine: PathBuf,
+    /// The journal.
+    pub journal: Journal,
+    /// What people taught.
+    pub labels: Labels,
+    /// Published structures.
+    pub structures: Structures,
+    /// Projections.
+    pub state: State,
+    /// Results of reading.
+    pub cache: Cache,
+    /// The processes that read.
+    pub parsers: Parsers,
+    /// Full text.
+    pub index: Index,
+    /// Whether the index is empty and must be filled from the whole vault.
+    pub reindex: bool,
+    /// The clock.
+    pub clock: Clock,
+    /// Where it says how its backends are.
+    pub health: Health,
+}
+
+/// The service; cheap to clone.
+#[derive(Clone)]
+pub struct FileSystem(Arc<Inner>);
+
+/// What clones of the service share.
+pub struct Inner {
+    parts: Parts,
+    chains: Arc<Chains>,
+    seen: Seen,
+    knowledge: Knowledge,
+    /// Grows when the inbox may have changed.
+    generation: watch::Sender<u64>,
+}
+
+impl std::ops::Deref for FileSystem {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl FileSystem {
+    /// The service, with its projection healed and what an earlier process left half done finished.
+    pub async fn open(parts: Parts) -> crate::rpc::Result<FileSystem> {
+        let chains = Arc::new(Chains::new(parts.journal.clone(), parts.state.clone(), parts.clock.clone()));
+        let seen = Seen::new(parts.settings.hashes_max);
+        let knowledge = Knowledge::default();
+        let (generation, _) = watch::channel(0);
+        let service = FileSystem(Arc::new(Inner { parts, chains, seen, knowledge, generation }));
+        let items = service.chains.heal().await?;
+        let finished = service.recover().await?;
+        tracing::info!(items, finished, "custody is whole");
+        Ok(service)
+    }
+
+    /// Says that the inbox may have changed.
+    fn nudge(&self) {
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+}

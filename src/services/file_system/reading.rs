@@ -1,0 +1,50 @@
+//! Reading an item of the inbox, in a child process, once per content.
+
+use super::FileSystem;
+use crate::{
+    backends::parsers::Failure,
+    contracts::file_system::{Document, Item},
+    domain::{
+        extract::{Extracted, READERS_VERSION},
+        note,
+    },
+    rpc::{Error, Result},
+};
+
+impl FileSystem {
+    /// Text and metadata of an item. The result is kept under its content, its name and the version of the readers.
+    pub(super) async fn read(&self, item: &Item) -> Result<Document> {
+        let name = file_name(&item.place).to_owned();
+        if let Some(reason) = &item.folder {
+            let extracted = Extracted { text: String::new(), warnings: vec![reason.clone()], ..Extracted::default() };
+            return Ok(Document::Text { extracted: Box::new(extracted), title: name });
+        }
+        let key = format!("read/{READERS_VERSION}/{}/{name}", item.hash);
+        let compute = async {
+            let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
+            let file = tokio::task::spawn_blocking(move || inbox.open(&place)).await.map_err(Error::internal)??;
+            match self.parts.parsers.read(file, &name).await {
+                Ok(extracted) => Ok(described(extracted, &name)),
+                // Encrypted or malformed: it is still filed by its name, its type and its folders.
+                Err(Failure::Refused(reason)) => {
+                    let extracted = Extracted { warnings: vec![reason], ..Extracted::default() };
+                    Ok(described(extracted, &name))
+                }
+                Err(failure) if failure.blames_file() => Ok(Document::Poison { reason: failure.to_string() }),
+                Err(Failure::Changed) => Err(Error::conflict(Failure::Changed)),
+                Err(failure) => Err(Error::unavailable(failure)),
+            }
+        };
+        self.parts.cache.get_or(key, compute).await
+    }
+}
+
+fn described(extracted: Extracted, name: &str) -> Document {
+    let title = note::title_for(extracted.title.as_deref(), None, name);
+    Document::Text { extracted: Box::new(extracted), title }
+}
+
+/// The last part of a place in the inbox, for people.
+pub(super) fn file_name(place: &str) -> &str {
+    place.rsplit('/').next().unwrap_or(place)
+}

@@ -1,0 +1,88 @@
+//! What an earlier process left half done is finished, or taken back where its owner took the original away.
+
+use super::{FileSystem, filing::parse_hash};
+use crate::{
+    contracts::file_system::{Decision, File, Item},
+    domain::custody::{Chain, Effect, Plan, Standing},
+    rpc::{Error, Result},
+};
+
+impl FileSystem {
+    /// Finishes every intent that the journal has and no effect after it. Returns how many there were.
+    pub(super) async fn recover(&self) -> Result<usize> {
+        let mut finished = 0;
+        for (emm_id, chain) in self.chains.all(Some(Standing::Undoing)).await? {
+            let Some((_, plan)) = &chain.plan else { continue };
+            match self.reverse(&emm_id, &chain, plan, "recovery").await {
+                Ok(_) => finished += 1,
+                Err(error) => tracing::warn!(%emm_id, "an undo that was interrupted cannot go on yet: {error}"),
+            }
+        }
+        for (emm_id, chain) in self.chains.all(Some(Standing::Filing)).await? {
+            let Some((_, plan)) = &chain.plan else { continue };
+            match self.finish_filing(&emm_id, &chain, plan).await {
+                Ok(()) => finished += 1,
+                // It stays as it is, and its bytes where they are: the next start or sweep tries again.
+                Err(error) => tracing::warn!(%emm_id, "a filing that was interrupted cannot go on yet: {error}"),
+            }
+        }
+        Ok(finished)
+    }
+
+    async fn finish_filing(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
+        let ours = vec![parse_hash(&plan.note_hash)?, parse_hash(&chain.origin.hash)?];
+        for path in plan.original.iter().chain([&plan.note]) {
+            self.parts.vault.discard_temporaries(path, emm_id, ours.clone()).await?;
+        }
+        let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
+        let there = tokio::task::spawn_blocking(move || inbox.exists(&place)).await.map_err(Error::internal)??;
+        if there {
+            let origin = chain.origin.clone();
+            let item = Item {
+                emm_id: emm_id.to_owned(),
+                place: origin.place,
+                hash: origin.hash,
+                bytes: origin.bytes,
+                folder: None,
+                hints: Default::default(),
+                standing: Some(chain.standing),
+            };
+            let decision = Decision::from(plan);
+            let filed =
+                self.file(File { item, decision, run: "recovery".into(), dry_run: false, taken: Vec::new() }).await;
+            return filed.map(drop);
+        }
+        self.finish_without_inbox(emm_id, chain, plan).await
+    }
+
+    /// The original left the inbox after the intent: what is whole in the vault stays, what is not is taken back.
+    async fn finish_without_inbox(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
+        let has = async |path: &str, hash: &str| {
+            self.parts.vault.hash(path).await.is_ok_and(|(found, _)| found.to_hex().as_str() == hash)
+        };
+        let note = has(&plan.note, &plan.note_hash).await;
+        let original = match &plan.original {
+            Some(path) => has(path, &chain.origin.hash).await,
+            None => true,
+        };
+        if let (true, true, Some((number, _))) = (note, original, &chain.plan) {
+            return self
+                .chains
+                .append(emm_id, Some(chain), "recovery", Effect::Filed { plan: *number })
+                .await
+                .map(drop);
+        }
+        if note {
+            self.remove(&plan.note, &plan.note_hash, emm_id).await?;
+        }
+        if let Some(path) = plan.original.as_ref().filter(|_| original) {
+            self.remove(path, &chain.origin.hash, emm_id).await?;
+        }
+        let reason = "its owner took it back before it was filed".to_owned();
+        let chain = self.chains.append(emm_id, Some(chain), "recovery", Effect::Abandoned { reason }).await?;
+        match chain {
+            Some(chain) => self.chains.append(emm_id, Some(&chain), "recovery", Effect::Withdrawn).await.map(drop),
+            None => Ok(()),
+        }
+    }
+}

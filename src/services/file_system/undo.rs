@@ -1,0 +1,183 @@
+//! Undo: every effect of a filing reversed, in the order that keeps the bytes somewhere at every moment.
+
+use super::{FileSystem, filing::parse_hash};
+use crate::{
+    backends::{
+        inbox::InboxError,
+        vault::{Created, Removed, VaultError},
+    },
+    contracts::file_system::{Undo, Undone},
+    domain::{
+        custody::{Chain, Effect, Plan, Standing},
+        note,
+    },
+    fault,
+    rpc::{Error, Result},
+};
+
+/// The largest note whose difference is shown, in bytes.
+const SHOWN_BYTES_MAX: u64 = 16 << 20;
+
+impl FileSystem {
+    pub(super) async fn undo(&self, request: Undo) -> Result<Undone> {
+        let emm_id = self.chains.resolve(&request.emm_id).await?;
+        let missing = || Error::not_found(format!("no item {emm_id}"));
+        let chain = self.chains.get(&emm_id).await?.ok_or_else(missing)?;
+        let plan = match (&chain.plan, chain.standing) {
+            (Some((_, plan)), Standing::Filed | Standing::Confirmed | Standing::Undoing) => plan.clone(),
+            (_, standing) => {
+                let message = format!("nothing to undo: item {emm_id} is {}, not filed", standing.as_str());
+                return Err(Error::invalid(message));
+            }
+        };
+        if chain.standing != Standing::Undoing {
+            self.refuse_edited(&chain, &plan).await?;
+        }
+        let removed = std::iter::once(plan.note.clone()).chain(plan.original.clone()).collect();
+        if request.dry_run {
+            return Ok(Undone { emm_id, place: chain.origin.place, removed });
+        }
+        let chain = match chain.standing {
+            Standing::Undoing => chain,
+            _ => {
+                let effect = Effect::Undoing { place: chain.origin.place.clone() };
+                let appended = self.chains.append(&emm_id, Some(&chain), &request.run, effect).await?;
+                appended.ok_or_else(|| Error::conflict(format!("item {emm_id} changed meanwhile; look again")))?
+            }
+        };
+        let place = self.reverse(&emm_id, &chain, &plan, &request.run).await?;
+        Ok(Undone { emm_id, place, removed })
+    }
+
+    /// Carries out an undo whose intent is committed; what is done already is found done.
+    pub(super) async fn reverse(&self, emm_id: &str, chain: &Chain, plan: &Plan, run: &str) -> Result<String> {
+        fault!("undo: after the intent");
+        let place = self.bring_back(emm_id, chain, plan).await?;
+        fault!("undo: after the inbox");
+        self.remove(&plan.note, &plan.note_hash, emm_id).await?;
+        fault!("undo: after the note");
+        if let Some(original) = &plan.original {
+            self.remove(original, &chain.origin.hash, emm_id).await?;
+        }
+        fault!("undo: before the journal");
+        self.unteach(emm_id).await?;
+        self.chains.append(emm_id, Some(chain), run, Effect::Undone { place: place.clone() }).await?;
+        self.nudge_knowledge();
+        self.nudge();
+        Ok(place)
+    }
+
+    /// An edited note is its owner's: the undo is refused, with what it would throw away.
+    async fn refuse_edited(&self, chain: &Chain, plan: &Plan) -> Result<()> {
+        let (hash, _) = match self.parts.vault.hash(&plan.note).await {
+            Ok(found) => found,
+            Err(VaultError::NotFound { .. }) => {
+                let message =
+                    format!("{} is not in the vault any more: emm cannot tell what its owner did with it", plan.note);
+                return Err(Error::conflict(message));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if hash.to_hex().as_str() != plan.note_hash {
+            let difference = self.difference(chain, plan).await.unwrap_or_default();
+            return Err(Error::conflict(format!(
+                "{} was edited since it was filed; undo would throw that away. Move your edits out, or delete the note yourself.\n{difference}",
+                plan.note
+            )));
+        }
+        if let Some(original) = &plan.original {
+            let (found, _) = self.parts.vault.hash(original).await?;
+            if found.to_hex().as_str() != chain.origin.hash {
+                return Err(Error::conflict(format!(
+                    "{original} was changed since it was filed; undo would lose the change"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What its owner changed in a Markdown file that was filed as itself, while the trash still has what was filed.
+    async fn difference(&self, chain: &Chain, plan: &Plan) -> Option<String> {
+        let now = String::from_utf8(self.parts.vault.read(&plan.note, SHOWN_BYTES_MAX).await.ok()?).ok()?;
+        let patch = plan.patch.clone()?;
+        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
+        let (date, emm_id) = (plan.trash.clone(), crate::domain::custody::emm_id(&chain.origin.hash));
+        let read = move || {
+            let found = inbox.find_in_trash(&trash, &date, &emm_id).ok()?;
+            let path = inbox.trashed_path(found.first()?, &trash)?;
+            std::fs::read(path).ok()
+        };
+        let before = tokio::task::spawn_blocking(read).await.ok()??;
+        let before = String::from_utf8(patch.apply(&before).ok()?).ok()?;
+        Some(note::unified_diff(&before, &now, ("as it was filed", "as it is now")))
+    }
+
+    /// The original lies in the inbox again: out of the trash, or copied from the vault where that has expired.
+    async fn bring_back(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<String> {
+        let place = chain.origin.place.clone();
+        let hash = parse_hash(&chain.origin.hash)?;
+        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
+        let (date, id, to) = (plan.trash.clone(), emm_id.to_owned(), place.clone());
+        let restore = move || {
+            let Some(trashed) = inbox.find_in_trash(&trash, &date, &id)?.into_iter().next() else { return Ok(None) };
+            inbox.restore(&trashed, &trash, &to).map(Some)
+        };
+        if let Some(place) =
+            tokio::task::spawn_blocking(restore).await.map_err(Error::internal)?.map_err(inbox_error)?
+        {
+            return Ok(place);
+        }
+        // Brought back already by an undo that was interrupted, or expired: the vault has the bytes.
+        let created = match (&plan.original, &plan.patch) {
+            (Some(original), _) => match self.parts.vault.open(original).await {
+                Ok(file) => self.parts.inbox_writer.create_from_file(&place, file, hash, emm_id).await,
+                Err(VaultError::NotFound { .. }) => return Ok(place),
+                Err(error) => return Err(error.into()),
+            },
+            (None, patch) => {
+                match self.parts.vault.read(&plan.note, self.parts.settings.markdown_bytes_max * 2).await {
+                    Ok(note) => {
+                        let bytes = patch.clone().unwrap_or_default().reverse(&note).map_err(Error::conflict)?;
+                        self.parts.inbox_writer.create(&place, bytes, emm_id).await
+                    }
+                    Err(VaultError::NotFound { .. }) => return Ok(place),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        match created? {
+            Created::New { .. } | Created::Exists { same: true } => Ok(place),
+            Created::Exists { same: false } => Err(Error::conflict(format!(
+                "something else lies at {place} in the inbox: move it away and undo again"
+            ))),
+        }
+    }
+
+    /// Takes a file that emm wrote out of the vault, into the trash.
+    pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str) -> Result<()> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let (trash, hash) = (self.parts.trash.join(self.parts.clock.today()), parse_hash(hash)?);
+        match self.parts.vault.remove_to(path, hash, &trash, &format!("undone-{emm_id}-{name}"), emm_id).await {
+            Ok(Removed::Moved) | Err(VaultError::NotFound { .. }) => {}
+            Ok(Removed::Changed { .. }) => {
+                return Err(Error::conflict(format!(
+                    "{path} was edited while it was being undone; it stays in the vault"
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        // Folders that emm made for it go with it, if nothing else is in them.
+        let mut folder = path.rsplit_once('/').map(|(folder, _)| folder);
+        while let Some(path) = folder {
+            if !self.parts.vault.remove_dir_if_empty(path).await.unwrap_or(false) {
+                break;
+            }
+            folder = path.rsplit_once('/').map(|(folder, _)| folder);
+        }
+        Ok(())
+    }
+}
+
+fn inbox_error(error: InboxError) -> Error {
+    Error::from(error).during("undo")
+}

@@ -1,0 +1,168 @@
+//! The account of custody: every item that the journal has, and where its bytes are.
+
+use super::{FileSystem, chains::append_now, holding::NEVER};
+use crate::{
+    backends::inbox::InboxError,
+    contracts::file_system::{Account, Problem},
+    domain::custody::{Chain, Effect, Plan, Standing},
+    rpc::{Error, Result},
+};
+
+/// What was found of one item.
+enum Finding {
+    Whole,
+    Edited(String),
+    Violation(String),
+}
+
+impl FileSystem {
+    pub(super) async fn verify(&self) -> Result<Account> {
+        // The journal itself is asked, not its projection: what the projection missed is what a check is for.
+        let seen = self.chains.heal().await?;
+        let mut account = Account { seen, ..Account::default() };
+        for (emm_id, chain) in self.chains.all(None).await? {
+            let finding = self.account_for(&emm_id, &chain, &mut account).await?;
+            match finding {
+                Finding::Whole => account.accounted += 1,
+                Finding::Edited(note) => {
+                    account.accounted += 1;
+                    account.edited.push(note);
+                }
+                Finding::Violation(reason) => {
+                    account
+                        .violations
+                        .push(Problem { place: chain.origin.place.clone(), reason: format!("{emm_id}: {reason}") });
+                }
+            }
+        }
+        Ok(account)
+    }
+
+    async fn account_for(&self, emm_id: &str, chain: &Chain, account: &mut Account) -> Result<Finding> {
+        match (chain.standing, &chain.plan) {
+            (Standing::Filed | Standing::Confirmed, Some((_, plan))) => {
+                account.filed += 1;
+                self.in_vault(emm_id, chain, plan).await
+            }
+            (Standing::Quarantined, _) => {
+                account.quarantined += 1;
+                self.held(emm_id, chain).await
+            }
+            (Standing::Withdrawn, _) => {
+                account.withdrawn += 1;
+                Ok(Finding::Whole)
+            }
+            // On its way: the intent names every place where its bytes can be.
+            (Standing::Filing | Standing::Undoing, Some((_, plan))) => {
+                account.waiting += 1;
+                match self.in_inbox(emm_id, chain).await? {
+                    Finding::Whole => Ok(Finding::Whole),
+                    _ => self.in_vault(emm_id, chain, plan).await,
+                }
+            }
+            _ => {
+                account.waiting += 1;
+                let finding = self.in_inbox(emm_id, chain).await?;
+                if let Finding::Whole = finding
+                    && self.chains.get(emm_id).await?.is_some_and(|chain| chain.standing == Standing::Withdrawn)
+                {
+                    account.waiting -= 1;
+                    account.withdrawn += 1;
+                }
+                Ok(finding)
+            }
+        }
+    }
+
+    /// A filed item: its original as it was, or its note as it was or as its owner edited it.
+    async fn in_vault(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<Finding> {
+        let note = self.parts.vault.hash(&plan.note).await.ok().map(|(hash, _)| hash.to_hex().to_string());
+        let edited = note.as_deref() != Some(plan.note_hash.as_str());
+        let Some(original) = &plan.original else {
+            return Ok(match note {
+                Some(_) if edited => Finding::Edited(plan.note.clone()),
+                Some(_) => Finding::Whole,
+                None => Finding::Violation(self.missing(emm_id, &plan.note, plan).await?),
+            });
+        };
+        match self.parts.vault.hash(original).await {
+            Ok((hash, _)) if hash.to_hex().as_str() == chain.origin.hash => {
+                Ok(if edited { Finding::Edited(plan.note.clone()) } else { Finding::Whole })
+            }
+            Ok(_) => Ok(Finding::Violation(format!("the original {original} was changed"))),
+            Err(_) => Ok(Finding::Violation(self.missing(emm_id, original, plan).await?)),
+        }
+    }
+
+    async fn missing(&self, emm_id: &str, path: &str, plan: &Plan) -> Result<String> {
+        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
+        let (date, id) = (plan.trash.clone(), emm_id.to_owned());
+        let find = move || inbox.find_in_trash(&trash, &date, &id);
+        let kept = tokio::task::spawn_blocking(find).await.map_err(Error::internal)??;
+        Ok(match kept.first() {
+            Some(trashed) => format!("{path} is missing; its bytes are still in the trash as {}", trashed.path),
+            None => format!("{path} is missing"),
+        })
+    }
+
+    async fn held(&self, emm_id: &str, chain: &Chain) -> Result<Finding> {
+        let held = self.in_quarantine(emm_id).await?;
+        let (inbox, quarantine, hash) =
+            (self.parts.inbox.clone(), self.parts.quarantine.clone(), chain.origin.hash.clone());
+        let whole = move || {
+            held.iter()
+                .any(|it| inbox.trashed_path(it, &quarantine).is_some_and(|path| hash_of(&path) == Some(hash.clone())))
+        };
+        if tokio::task::spawn_blocking(whole).await.map_err(Error::internal)? {
+            return Ok(Finding::Whole);
+        }
+        // Killed between the journal and the move: it still lies in the inbox.
+        match self.hash_in_inbox(chain).await? {
+            Some(hash) if hash == chain.origin.hash => Ok(Finding::Whole),
+            _ => Ok(Finding::Violation(format!("it is not in quarantine ({NEVER}) and not in the inbox"))),
+        }
+    }
+
+    /// An item that waits in the inbox. One that its owner took away was withdrawn, which the journal learns here.
+    async fn in_inbox(&self, emm_id: &str, chain: &Chain) -> Result<Finding> {
+        match self.hash_in_inbox(chain).await? {
+            Some(hash) if hash == chain.origin.hash => Ok(Finding::Whole),
+            // Gone, or other bytes in its place: its owner's doing, for emm only moves it with a link.
+            _ if chain.standing.in_inbox() => {
+                append_now(&self.chains, emm_id, "verify", |chain| {
+                    chain.standing.in_inbox().then_some(Effect::Withdrawn)
+                })
+                .await?;
+                Ok(Finding::Whole)
+            }
+            _ => Ok(Finding::Violation(format!("{} is not in the inbox", chain.origin.place))),
+        }
+    }
+
+    async fn hash_in_inbox(&self, chain: &Chain) -> Result<Option<String>> {
+        let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
+        if chain.origin.folder {
+            let exists = move || inbox.exists(&place);
+            let there = tokio::task::spawn_blocking(exists).await.map_err(Error::internal)??;
+            return Ok(there.then(|| chain.origin.hash.clone()));
+        }
+        let hash = move || match inbox.open(&place) {
+            Ok(mut file) => {
+                let mut hasher = blake3::Hasher::new();
+                let hashed = hasher.update_reader(&mut file);
+                hashed.map_err(|error| Error::unavailable(format!("{place}: {error}")))?;
+                Ok(Some(hasher.finalize().to_hex().to_string()))
+            }
+            // Only what is surely gone is gone: an inbox that is not mounted says nothing of what lies in it.
+            Err(InboxError::NotFound { .. } | InboxError::Escapes { .. }) => Ok(None),
+            Err(error) => Err(Error::from(error)),
+        };
+        tokio::task::spawn_blocking(hash).await.map_err(Error::internal)?
+    }
+}
+
+fn hash_of(path: &std::path::Path) -> Option<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = std::fs::File::open(path).ok()?;
+    hasher.update_reader(&mut file).ok().map(|hasher| hasher.finalize().to_hex().to_string())
+}
