@@ -11,9 +11,10 @@ pub mod backends;
 pub mod contracts;
 // 2: answer
 pub mod services;
+// 3: the executor of graphs
+pub mod graph;
 // 3: compose
 pub mod agents;
-pub mod graph;
 // 4: the table, the configuration
 pub mod config;
 pub mod roles;

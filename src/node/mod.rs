@@ -7,6 +7,7 @@ pub mod telemetry;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -41,6 +42,8 @@ pub struct Start {
     pub clock: Clock,
     /// Where it listens; nothing hosts the roles for this process alone.
     pub listener: Option<TcpListener>,
+    /// The program whose parser children read documents; normally `parsers::own_program()`.
+    pub program: PathBuf,
 }
 
 /// A running node.
@@ -63,14 +66,14 @@ impl Node {
     pub async fn start(start: Start) -> Result<Node> {
         let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), TaskTracker::new());
         let _starting = ready.hold("starting");
-        let Start { roles, config, home, clock, listener } = start;
+        let Start { roles, config, home, clock, listener, program } = start;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(Error::internal)?;
         let tokens = tokens(&config, &home, address)?;
 
         let config = Arc::new(config);
         let limits = Limits { calls_in_flight_max: config.node.calls_in_flight_max, tasks: tasks.clone() };
         let tools = Tools::new(Peers::new(config.peers.clone(), tokens.clone()));
-        let kept = Kept::new(home, clock);
+        let kept = Kept::new(home, clock, program);
         let parts = Parts { config, kept, tools, limits, ready, health, stop };
 
         let (mut toolbox, mut loops) = (Toolbox::default(), Vec::new());

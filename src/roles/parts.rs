@@ -1,6 +1,6 @@
 //! What roles are built from, and how each of them is put together: the only place that joins services to backends.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -53,14 +53,15 @@ pub struct Parts {
 pub struct Kept {
     home: Arc<Home>,
     clock: Clock,
+    program: PathBuf,
     state: Arc<Mutex<Option<State>>>,
     store: Arc<Mutex<Option<Store>>>,
 }
 
 impl Kept {
     /// Nothing is open yet.
-    pub fn new(home: Home, clock: Clock) -> Self {
-        Self { home: Arc::new(home), clock, state: Arc::default(), store: Arc::default() }
+    pub fn new(home: Home, clock: Clock, program: PathBuf) -> Self {
+        Self { home: Arc::new(home), clock, program, state: Arc::default(), store: Arc::default() }
     }
 
     fn state(&self, config: &Config) -> Result<State> {
@@ -140,7 +141,6 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
 /// `file-system`.
 pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let (store, home) = (parts.kept.store()?, parts.kept.home.clone());
-    let program = parsers::own_program().map_err(Error::unavailable)?;
     let index = home.search();
     let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
     let (index, opened) = index.map_err(Error::unavailable)?;
@@ -157,7 +157,11 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
         structures: Structures::new(store),
         state: parts.kept.state(&parts.config)?,
         cache: Cache::new(&parts.config.cache),
-        parsers: Parsers::new(parts.config.parsers.clone(), program, vec![parsers::SUBCOMMAND.into()]),
+        parsers: Parsers::new(
+            parts.config.parsers.clone(),
+            parts.kept.program.clone(),
+            vec![parsers::SUBCOMMAND.into()],
+        ),
         index,
         // An index that was thrown away is filled again from the whole vault.
         reindex: opened != search::Opened::Ready,

@@ -13,6 +13,8 @@ mod jd;
 mod jd_text;
 mod note;
 mod parsers;
+mod scenarios;
 mod search;
 mod vault;
 mod vault_custody;
+mod world;

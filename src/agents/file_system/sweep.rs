@@ -1,6 +1,9 @@
 //! The graph of a sweep: list the inbox, decide a batch of items side by side, file them in a settled order, go on.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, json};
@@ -12,7 +15,7 @@ use super::{
 };
 use crate::{
     contracts::{
-        file_system::{Filed, Item, ListInbox, Listing, Problem},
+        file_system::{File, Filed, Item, ListInbox, Listing, Problem},
         file_system_agent::{Outcome as Done, Review, Sweep, Swept},
         jd_classifier::{GetStructure, Published},
     },
@@ -32,6 +35,8 @@ pub(super) struct Context {
 
 const REQUEST: &str = "request";
 const LISTING: &str = "listing";
+/// Items whose bytes lie at an earlier place as well, by `emm_id`.
+const TWINS: &str = "twins";
 const STRUCTURE: &str = "structure";
 const OFFSET: &str = "offset";
 const DECIDED: &str = "decided";
@@ -58,6 +63,7 @@ pub(super) fn graph() -> Graph<Context> {
             Ok(if offset < listing.items.len() { vec!["decide"] } else { vec![] })
         })
         .channel(LISTING, Reducer::Untracked)
+        .channel(TWINS, Reducer::Untracked)
         .channel(DECIDED, Reducer::Untracked)
         .channel(FILED, Reducer::Append)
         .channel(REVIEW, Reducer::Append)
@@ -111,8 +117,19 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
     }
     let Published { hash, .. } = tools.call(GetStructure::default()).await?;
     listing.items.retain(|item| wanted(item, &request));
-    Outcome::set(LISTING, &listing)?.and(STRUCTURE, &hash)?.and(OFFSET, &0)
+    // The same bytes have one thread: the first place, by path, is the item; the others follow it as duplicates.
+    let (mut seen, mut twins) = (BTreeSet::new(), Twins::new());
+    listing.items.retain(|item| {
+        let first = seen.insert(item.emm_id.clone());
+        if !first {
+            twins.entry(item.emm_id.clone()).or_default().push(item.clone());
+        }
+        first
+    });
+    Outcome::set(LISTING, &listing)?.and(TWINS, &twins)?.and(STRUCTURE, &hash)?.and(OFFSET, &0)
 }
+
+type Twins = BTreeMap<String, Vec<Item>>;
 
 fn wanted(item: &Item, request: &Sweep) -> bool {
     let inside = |place: &String| {
@@ -219,12 +236,13 @@ async fn file(context: Context, turn: Turn) -> Result<Outcome> {
     }
     reserve_in_order(&context, &wants, &states).await?;
     let groups = groups(&wants);
+    let twins: Twins = turn.state.get(TWINS)?;
     let taken: Vec<String> = turn.state.find(TAKEN)?.unwrap_or_default();
     let results: Vec<Vec<Result<Done, Problem>>> = if request.dry_run {
         // Side by side, two items of a dry run would take the same name: nothing is there to stop the second.
-        vec![file_group(&context, &states, &wants, groups.concat(), Some(taken)).await]
+        vec![file_group(&context, &states, &wants, &twins, groups.concat(), Some(taken)).await]
     } else {
-        let work = groups.into_iter().map(|group| file_group(&context, &states, &wants, group, None));
+        let work = groups.into_iter().map(|group| file_group(&context, &states, &wants, &twins, group, None));
         stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await
     };
     let (mut filed, mut failed) = (Vec::new(), Vec::new());
@@ -262,6 +280,7 @@ async fn file_group(
     context: &Context,
     states: &[(String, Checkpoint)],
     wants: &[Wants],
+    twins: &Twins,
     group: Vec<usize>,
     mut taken: Option<Vec<String>>,
 ) -> Vec<Result<Done, Problem>> {
@@ -273,21 +292,43 @@ async fn file_group(
             None => Input::Resume(None),
         };
         let done = file_one(context, thread, &place, input).await;
-        if let (Some(taken), Ok(done)) = (&mut taken, &done) {
-            taken.extend(std::iter::once(done.filed.note.clone()).chain(done.filed.original.clone()));
+        if let Ok((done, again)) = &done {
+            if let Some(taken) = &mut taken {
+                taken.extend(std::iter::once(done.filed.note.clone()).chain(done.filed.original.clone()));
+            }
+            for twin in twins.get(&wants[index].emm_id).into_iter().flatten() {
+                results.push(file_twin(context, twin, done, again).await);
+            }
         }
-        results.push(done.map_err(|error| Problem { place, reason: error.to_string() }));
+        results.push(done.map(|(done, _)| done).map_err(|error| Problem { place, reason: error.to_string() }));
     }
     results
 }
 
-async fn file_one(context: &Context, thread: &str, place: &str, input: Input) -> Result<Done> {
+/// The same bytes at another place: filed once, so this is recorded as a duplicate.
+async fn file_twin(context: &Context, twin: &Item, first: &Done, again: &File) -> Result<Done, Problem> {
+    let place = twin.place.clone();
+    let filed = if again.dry_run {
+        Ok(Filed { duplicate: true, ..first.filed.clone() })
+    } else {
+        context.item.tools.call(File { item: twin.clone(), ..again.clone() }).await
+    };
+    match filed {
+        Ok(filed) => Ok(Done { place, confidence: first.confidence, filed }),
+        Err(error) => Err(Problem { place, reason: error.to_string() }),
+    }
+}
+
+/// Files the item of a thread; also gives the request, for those that have the same bytes.
+async fn file_one(context: &Context, thread: &str, place: &str, input: Input) -> Result<(Done, File)> {
     let at = context.items.run(thread, input).await?;
     let filed: Filed = at.state.get(channel::FILED)?;
-    let confidence = match at.state.get(channel::VERDICT)? {
-        Verdict::File(decision) => decision.confidence,
-        _ => 0.0,
+    let Verdict::File(decision) = at.state.get(channel::VERDICT)? else {
+        return Err(Error::internal(format!("thread {thread} filed without a decision")));
     };
+    let done = Done { place: place.to_owned(), confidence: decision.confidence, filed };
+    let (item, run, dry_run) =
+        (at.state.get(channel::ITEM)?, at.state.get(channel::RUN)?, at.state.get(channel::DRY_RUN)?);
     context.checkpoints.remove(thread).await?;
-    Ok(Done { place: place.to_owned(), confidence, filed })
+    Ok((done, File { item, decision, run, dry_run, taken: Vec::new() }))
 }

@@ -89,8 +89,7 @@ impl FileSystem {
     async fn refile(&self, emm_id: &str, plan: &Plan, code: &str, request: &Confirm) -> Result<()> {
         let hash = request.structure.as_deref().unwrap_or(&plan.why.structure);
         let structure = self.parts.structures.get(hash).await?;
-        let folder =
-            structure.folder(code).ok_or_else(|| Error::invalid(format!("the structure has no place {code}")))?;
+        let folder = self.folder(&structure, code)?;
         let name = super::reading::file_name(&plan.note);
         let note = self.free(&folder, name, emm_id, &[]).await?;
         let (from, to) = (plan.note.clone(), note.clone());

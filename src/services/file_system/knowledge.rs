@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,12 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
-use super::{FileSystem, chains::append_now, reading::file_name};
+use super::{
+    FileSystem,
+    chains::append_now,
+    folders::{Folders, folders},
+    reading::file_name,
+};
 use crate::{
     backends::{
         search::Doc,
@@ -41,17 +47,23 @@ pub(super) struct Knowledge {
     wake: Notify,
     /// The last number that this process appended, to guess the next.
     last: Mutex<u64>,
+    /// The owner's own folders, by code.
+    folders: Mutex<Arc<Folders>>,
 }
 
 impl Default for Knowledge {
     fn default() -> Self {
-        Self { labels: watch::channel(None).0, wake: Notify::new(), last: Mutex::new(0) }
+        Self { labels: watch::channel(None).0, wake: Notify::new(), last: Mutex::default(), folders: Mutex::default() }
     }
 }
 
 impl Knowledge {
     pub(super) fn labels(&self) -> Option<u64> {
         *self.labels.borrow()
+    }
+
+    pub(super) fn folders(&self) -> Arc<Folders> {
+        self.folders.lock().clone()
     }
 }
 
@@ -112,6 +124,7 @@ impl FileSystem {
     /// One comparison. Returns how many notes were new, changed, moved or gone.
     async fn scan(&self, stop: &Shutdown) -> Result<usize> {
         let listed = self.parts.vault.list().await?;
+        *self.knowledge.folders.lock() = Arc::new(folders(&listed));
         let known: BTreeMap<String, Known> =
             self.state().scan(Space::Notes, Select::default()).await?.into_iter().collect();
         let now: BTreeMap<&str, &Listed> =

@@ -3,6 +3,7 @@
 mod answers;
 mod chains;
 mod filing;
+mod folders;
 mod holding;
 mod knowledge;
 mod listing;

@@ -38,8 +38,7 @@ impl FileSystem {
             )));
         }
         let structure = self.parts.structures.get(&decision.structure).await?;
-        let folder = structure.folder(&decision.code);
-        let folder = folder.ok_or_else(|| Error::invalid(format!("the structure has no place {}", decision.code)))?;
+        let folder = self.folder(&structure, &decision.code)?;
         let (extracted, title) = match self.read(item).await? {
             Document::Text { extracted, title } => (*extracted, title),
             Document::Poison { reason } => {
@@ -50,7 +49,7 @@ impl FileSystem {
         let markdown = extracted.kind == Kind::Markdown && item.bytes <= self.parts.settings.markdown_bytes_max;
         let own = if markdown { self.own_bytes(item).await? } else { None };
         let named = match own {
-            Some(_) => note::safe_name(file_name(&item.place)),
+            Some(_) => markdown_name(file_name(&item.place)),
             None => note::note_file_name(&title),
         };
         let note_path = match names.note {
@@ -173,6 +172,18 @@ fn text_format(kind: Kind) -> TextFormat {
         _ => TextFormat::Markdown,
     }
 }
+
+/// The name of a Markdown file that is filed as itself: Obsidian knows notes by `.md` alone.
+fn markdown_name(name: &str) -> String {
+    let name = note::safe_name(name);
+    match note::split_extension(&name) {
+        (stem, extension) if MARKDOWN.iter().any(|it| extension.eq_ignore_ascii_case(it)) => format!("{stem}.md"),
+        _ => note::safe_name(&format!("{name}.md")),
+    }
+}
+
+/// Extensions that say Markdown.
+const MARKDOWN: [&str; 4] = ["md", "markdown", "mdown", "mkd"];
 
 /// The file's own name as an alias, where the title says something else.
 fn aliases(title: &str, name: &str) -> Vec<String> {

@@ -1,0 +1,211 @@
+//! A whole emm in one process, in two placements: Together (one node) and Apart (a node per role, HTTP on loopback).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use emm::{
+    backends::{
+        Clock,
+        home::{Home, Settings as Paths},
+    },
+    config::Config,
+    contracts::file_system::ListInbox,
+    node::{Node, Start},
+    rpc::{Error, Role, Tool, Tools, peers::Peers, token::Tokens},
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// How the roles are placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    Together,
+    Apart,
+}
+
+pub(crate) const BOTH: [Placement; 2] = [Placement::Together, Placement::Apart];
+
+/// Running nodes over one vault, inbox and store.
+pub(crate) struct World {
+    root: tempfile::TempDir,
+    nodes: Vec<Node>,
+    tools: Tools,
+}
+
+const TOKEN: &str = "a token of the tests";
+
+impl World {
+    /// Makes the folders and starts the nodes.
+    pub(crate) async fn start(placement: Placement, jd: &str, extra: &Value) -> World {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["vault", "UNSORTED", "store"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        fs::write(root.path().join("jd.yaml"), jd).unwrap();
+        let (nodes, tools) = nodes(root.path(), placement, extra).await;
+        World { root, nodes, tools }
+    }
+
+    /// Stops the nodes and starts them again over what they left.
+    pub(crate) async fn restart(self, placement: Placement, extra: &Value) -> World {
+        let World { root, nodes, .. } = self;
+        stop(nodes).await;
+        let (nodes, tools) = nodes_again(root.path(), placement, extra).await;
+        World { root, nodes, tools }
+    }
+
+    /// Ends the nodes; every one must drain in time.
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        stop(self.nodes).await;
+        self.root
+    }
+
+    pub(crate) async fn call<T: Tool>(&self, request: T) -> Result<T::Reply, Error> {
+        self.tools.call(request).await
+    }
+
+    /// Waits until the vault was read, so that sweeps may decide.
+    pub(crate) async fn caught_up(&self) -> u64 {
+        let mut after = None;
+        loop {
+            let listing = self.call(ListInbox { after, wait_ms: 5_000, settled: true }).await.unwrap();
+            if let Some(labels) = listing.labels {
+                return labels;
+            }
+            after = Some(listing.generation);
+        }
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    pub(crate) fn drop_file(&self, place: &str, bytes: &[u8]) {
+        write(&self.path("UNSORTED").join(place), bytes);
+    }
+
+    /// Every file below a folder, by its relative path.
+    pub(crate) fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+        files(&self.path(folder))
+    }
+}
+
+pub(crate) fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(root, root, &mut found);
+    found
+}
+
+async fn nodes(root: &Path, placement: Placement, extra: &Value) -> (Vec<Node>, Tools) {
+    nodes_again(root, placement, extra).await
+}
+
+/// Groups of roles that share a node.
+fn groups(placement: Placement) -> Vec<Vec<Role>> {
+    match placement {
+        Placement::Together => vec![Role::ALL.to_vec()],
+        Placement::Apart => Role::ALL.into_iter().rev().map(|role| vec![role]).collect(),
+    }
+}
+
+async fn nodes_again(root: &Path, placement: Placement, extra: &Value) -> (Vec<Node>, Tools) {
+    let mut listeners = Vec::new();
+    let mut addresses = BTreeMap::new();
+    for group in groups(placement) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        addresses.extend(group.iter().map(|role| (*role, address.clone())));
+        listeners.push((group, listener));
+    }
+    let mut nodes = Vec::new();
+    let mut config = None;
+    for (group, listener) in listeners {
+        let loaded = configuration(root, &addresses, extra);
+        let home = Home::new(&root.join(format!("home-{}", group[0])), &loaded.paths);
+        home.prepare().unwrap();
+        let clock = Clock::Fixed("2026-03-01T12:00:00Z".parse().unwrap());
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_emm"));
+        config = Some(loaded.clone());
+        let start = Start { roles: group, config: loaded, home, clock, listener: Some(listener), program };
+        nodes.push(Node::start(start).await.unwrap());
+    }
+    let tools = match placement {
+        Placement::Together => nodes[0].tools.clone(),
+        Placement::Apart => Tools::new(Peers::new(config.unwrap().peers, Tokens::new([TOKEN.to_owned()]))),
+    };
+    (nodes, tools)
+}
+
+fn configuration(root: &Path, addresses: &BTreeMap<Role, String>, extra: &Value) -> Config {
+    let paths = Paths {
+        vault: root.join("vault"),
+        inbox: root.join("UNSORTED"),
+        jd: root.join("jd.yaml"),
+        store: root.join("store"),
+    };
+    // The agent looks on its own only when a test asks for it: the sweeps of the tests are the tests' own.
+    let mut flags = json!({
+        "node": { "token": TOKEN },
+        "paths": paths,
+        "peers": { "addresses": addresses },
+        "file_system_agent": { "threshold": 0.6 },
+        "inbox": { "settle_seconds": 86_400, "empty_settle_seconds": 86_400 },
+        "parsers": { "ocr": false },
+    });
+    merge(&mut flags, extra);
+    Config::load(None, &flags).unwrap()
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (_, Value::Null) => {}
+        (into, from) => *into = from.clone(),
+    }
+}
+
+async fn stop(nodes: Vec<Node>) {
+    // Callers before those they call.
+    for node in nodes.into_iter().rev() {
+        assert!(node.drain(Duration::ZERO, Duration::from_secs(20)).await, "a node did not end in time");
+    }
+}
+
+/// The differences between two vaults, in words; empty if they are the same.
+pub(crate) fn differences(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let paths: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    paths
+        .into_iter()
+        .filter_map(|path| match (one.get(path), other.get(path)) {
+            (Some(a), Some(b)) if a == b => None,
+            (Some(a), Some(b)) => Some(format!("{path}:\n--- one\n{}\n--- other\n{}", text(a), text(b))),
+            (Some(_), None) => Some(format!("{path} is only in one")),
+            _ => Some(format!("{path} is only in the other")),
+        })
+        .collect()
+}
