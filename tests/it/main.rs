@@ -7,12 +7,15 @@
     reason = "a test stops at whatever is not as it should be"
 )]
 
+mod classify;
+mod custody;
 mod inbox;
 mod inbox_custody;
 mod jd;
 mod jd_text;
 mod note;
 mod parsers;
+mod process;
 mod scenarios;
 mod search;
 mod vault;

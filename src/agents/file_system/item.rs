@@ -94,7 +94,8 @@ async fn read(context: Context, turn: Turn) -> Result<Outcome> {
     let request = Classify {
         structure: turn.state.get(channel::STRUCTURE)?,
         name,
-        title: title.clone(),
+        // A title made from the file name says nothing that the name does not.
+        title: extracted.title.clone().unwrap_or_default(),
         text: extracted.text,
         kind: extracted.kind.as_str().to_owned(),
         hints,

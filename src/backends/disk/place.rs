@@ -65,6 +65,7 @@ impl Placer {
             self.unnamed.store(false, Ordering::Relaxed);
         }
         let (temporary, file) = open_temporary(&folder, tag)?;
+        crate::fault!("disk: a temporary is open");
         let made = fill(&file)
             .and_then(|made| file.sync_all().map(|()| made))
             .and_then(|made| rename_no_replace(&folder, &temporary, &folder, name).map(|()| made));
@@ -86,11 +87,16 @@ fn create_unnamed<T>(folder: impl AsFd, name: &OsStr, fill: impl Fn(&File) -> io
         Err(error) if LACKING.contains(&error) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    crate::fault!("disk: before the bytes");
     let made = fill(&file)?;
     file.sync_all()?;
+    crate::fault!("disk: before the name");
     let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
     match rustix::fs::linkat(rustix::fs::CWD, itself, &folder, name, AtFlags::SYMLINK_FOLLOW) {
-        Ok(()) => Ok(Some(made)),
+        Ok(()) => {
+            crate::fault!("disk: before the folder is synced");
+            Ok(Some(made))
+        }
         // NOENT, XDEV: no /proc, or not the kernel's. If the folder itself is gone, the other way will say so.
         Err(Errno::NOENT | Errno::XDEV | Errno::PERM) => Ok(None),
         Err(error) if LACKING.contains(&error) => Ok(None),

@@ -53,8 +53,10 @@ pub fn take(
 /// `AlreadyExists` when the new name is taken; `CrossesDevices` between file systems; else what the disk says.
 pub fn take_whole(from: Place<'_>, to: Place<'_>, expected: &blake3::Hash, sync: &FolderSync) -> io::Result<Taken> {
     place::rename_no_replace(from.folder, from.name, to.folder, to.name)?;
+    crate::fault!("disk: renamed, not yet synced");
     sync.sync(to.folder)?;
     sync.sync(from.folder)?;
+    crate::fault!("disk: renamed, not yet hashed");
     if matches!(hash_of(to), Ok(hash) if hash == *expected) {
         return Ok(Taken::Moved);
     }

@@ -82,6 +82,7 @@ impl Store {
 
     pub(crate) async fn create_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        crate::fault!("store: before an object");
         match self.objects.put_opts(&Path::from(path), bytes.into(), options).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. }) => Err(StoreError::Exists(path.to_owned())),

@@ -7,9 +7,9 @@ use crate::domain::classify::counts::Counts;
 use crate::domain::classify::features::{FIELDS, Features};
 
 /// Smoothing: as if each feature had been met a tenth of a time everywhere.
-const ALPHA: f64 = 0.03;
+const ALPHA: f64 = 0.1;
 /// How much the label's own odds count beside the complement's.
-const OWN: f64 = 0.35;
+const OWN: f64 = 0.5;
 /// Logarithms up to here are looked up.
 const TABLE: u32 = 8_192;
 

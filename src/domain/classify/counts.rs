@@ -160,6 +160,11 @@ impl Counts {
         })
     }
 
+    /// Memory taken, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.shards.iter().map(|rows| rows.capacity() * 8 + 24).sum()
+    }
+
     /// Gives spare capacity back.
     pub(super) fn shrink(&mut self) {
         self.shards.iter_mut().for_each(Vec::shrink_to_fit);

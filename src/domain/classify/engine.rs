@@ -15,6 +15,9 @@ use crate::domain::classify::{Candidate, Document, Target};
 /// The most examples an engine keeps; more are refused so that counts never overflow.
 const EXAMPLES_MAX: usize = (1 << 18) - 1;
 
+/// An example that shares fewer words is no twin, however short the document is: "IMG" is in many names.
+const TWIN_WORDS: u32 = 8;
+
 /// Everything known about where documents belong.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -92,6 +95,12 @@ impl Engine {
         self.keys.is_empty()
     }
 
+    /// Memory that what was learnt takes, in bytes, roughly.
+    pub fn bytes(&self) -> usize {
+        let example = |known: &Example| 2 * known.key.len() + known.title.len() + known.packed.len() + 150;
+        self.counts.bytes() + self.postings.bytes() + self.examples.iter().flatten().map(example).sum::<usize>()
+    }
+
     /// The number of examples known under each code.
     pub fn known(&self) -> BTreeMap<&str, usize> {
         let known = self.labels.iter().filter(|label| label.examples > 0);
@@ -155,12 +164,13 @@ impl Engine {
     /// The same with features that were computed before.
     pub fn classify_features(&self, features: &Features, top: usize) -> Vec<Candidate> {
         let (voices, near, matches) = self.voices(features);
+        let compared = self.compared(features);
         let mut order: Vec<(usize, f64)> =
-            voices.iter().map(|voices| judge::score(voices, self.len())).enumerate().collect();
+            voices.iter().map(|voices| judge::score(voices, compared)).enumerate().collect();
         // Targets are sorted by code, so the place in the list settles ties.
         order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let ranked: Vec<Voices> = order.iter().map(|(target, _)| voices[*target]).collect();
-        let probabilities = judge::probabilities(&ranked, self.len());
+        let probabilities = judge::probabilities(&ranked, compared);
         let mut best: Vec<(usize, f64)> = order.iter().map(|(target, _)| *target).zip(probabilities).collect();
         best.retain(|(_, probability)| *probability > 0.0);
         // Rounding makes new ties.
@@ -202,10 +212,26 @@ impl Engine {
         for near in &near {
             let voice = self.labels.get(usize::from(near.class)).and_then(|label| label.target);
             if let Some(voice) = voice.and_then(|target| voices.get_mut(target)) {
+                if near.shared >= TWIN_WORDS {
+                    voice.twin = voice.twin.max(near.similarity);
+                }
                 voice.near += near.similarity * near.similarity / all.max(1e-9);
             }
         }
         (voices, near, matches)
+    }
+
+    /// With how many examples a document can be compared: those in its language, but for the label that has most of them, for
+    /// where all of a language lies in one place, its words say the language and not the place.
+    pub(super) fn compared(&self, features: &Features) -> usize {
+        let sum = |(all, most): (u32, u32), count: u32| (all + count, most.max(count));
+        let (all, most) = match features.language {
+            Some(language) => {
+                self.counts.entries_of(language).iter().map(|entry| Counts::of_entry(*entry).1).fold((0, 0), sum)
+            }
+            None => self.labels.iter().map(|label| label.examples).fold((0, 0), sum),
+        };
+        (all - most) as usize
     }
 
     /// How rare a word is among the examples, 0 to 1; every word counts as rare while little is known.

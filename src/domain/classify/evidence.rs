@@ -26,7 +26,7 @@ pub(super) fn words(engine: &Engine, features: &Features, matches: &[Match], tar
         }
         for (term, found) in features.terms.iter().enumerate() {
             let vote = engine.counts.vote(&engine.logs, word_feature(found.hash), class as u16, engine.len());
-            *weights.entry(term).or_default() += LEARNT * judge::experience(engine.len()) * vote;
+            *weights.entry(term).or_default() += LEARNT * judge::experience(engine.compared(features)) * vote;
         }
     }
     let mut shown: Vec<(usize, f64)> = weights.into_iter().filter(|(_, weight)| *weight >= 1e-3).collect();

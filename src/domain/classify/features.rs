@@ -1,9 +1,10 @@
 //! What the engine sees of a document: hashed words, pairs, title words and letter groups, computed once.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::classify::Document;
+use crate::domain::classify::language;
 use crate::domain::text::{bare, bigrams, is_cjk, words};
 
 /// A kind of evidence; each has its own space of hashes and its own counts.
@@ -66,6 +67,8 @@ pub struct Features {
     pub(super) pairs: Vec<u32>,
     /// Words in the text, capped.
     pub(super) length: u32,
+    /// The feature that says the language, if it is known.
+    pub(super) language: Option<u32>,
 }
 
 impl Features {
@@ -106,7 +109,8 @@ impl Features {
 
 #[derive(Default)]
 struct Gather {
-    index: std::collections::HashMap<Box<str>, usize>,
+    /// Looked up only, never walked: its order is not the same twice.
+    index: HashMap<Box<str>, usize>,
     terms: Vec<Term>,
     lead: BTreeSet<u32>,
     words: Vec<u32>,
@@ -215,7 +219,10 @@ impl Gather {
         grams
     }
 
-    fn finish(self) -> Features {
+    fn finish(mut self) -> Features {
+        let words = self.terms.iter().filter(|term| term.count > 0).map(|term| term.word.as_ref());
+        let language = language::language(words).map(|name| feature(Field::Hint, hash(&["language=", name])));
+        self.hints.extend(language);
         let mut rest: Vec<u32> = self.words.iter().copied().filter(|id| !self.lead.contains(id)).collect();
         rest.extend(self.pairs.iter().map(|hash| feature(Field::Pair, *hash)));
         rest.extend(self.hints.iter());
@@ -228,7 +235,7 @@ impl Gather {
         let mut pairs = self.pairs;
         pairs.sort_unstable();
         pairs.dedup();
-        Features { lead, rest, terms: self.terms, pairs, length: self.length }
+        Features { lead, rest, terms: self.terms, pairs, length: self.length, language }
     }
 }
 

@@ -14,31 +14,37 @@ pub(super) struct Voices {
     pub(super) names: f64,
     /// Share of the votes of the nearest examples.
     pub(super) near: f64,
+    /// Similarity of its nearest example that shares enough words, 0 to 1.
+    pub(super) twin: f64,
     /// Examples known.
     pub(super) examples: f64,
 }
 
 /// Weight of each field: word, title, pair, gram, hint.
-const FIELD: [f64; FIELDS] = [0.60, 0.77, 0.16, 0.63, 0.09];
+const FIELD: [f64; FIELDS] = [0.51, 0.67, 0.12, 0.51, 0.08];
 /// Weight of the logarithm of the names' score: ten words in common do not say twice as much as five.
 const NAMES: f64 = 4.65;
-const NEAR: f64 = 0.22;
+const NEAR: f64 = 0.18;
+/// What a near twin weighs, from the first example on: a correction counts at once.
+const TWIN: f64 = 8.0;
+/// Similarity above which an example is a twin, and up to which it counts more.
+const TWINS: (f64, f64) = (0.3, 0.8);
 /// Weight of the logarithm of how many examples a target has.
-const EXAMPLES: f64 = 0.75;
-/// With this many examples in all, what was learnt has half its full say.
+const EXAMPLES: f64 = 0.78;
+/// With this many examples to compare with, what was learnt has half its full say.
 const HALF: f64 = 50.0;
 
 /// Weights of the judge.
-const BIAS: f64 = 0.02;
-const LEAD: f64 = 1.05;
-const NAMED: f64 = 0.03;
-const SHARE: f64 = 0.35;
-const EXPERIENCE: f64 = -1.70;
-const NEARBY: f64 = -0.42;
-const LEARNT: f64 = 0.24;
-const AGREEMENT: f64 = 0.42;
-const NAME_AGREES: f64 = 0.32;
-const LEAD_WITH_EXPERIENCE: f64 = -0.68;
+const BIAS: f64 = 0.25;
+const LEAD: f64 = 1.06;
+const NAMED: f64 = -0.14;
+const SHARE: f64 = 0.38;
+const EXPERIENCE: f64 = -1.31;
+const NEARBY: f64 = -0.29;
+const LEARNT: f64 = 0.13;
+const AGREEMENT: f64 = 0.59;
+const NAME_AGREES: f64 = 0.31;
+const LEAD_WITH_EXPERIENCE: f64 = -0.61;
 
 /// How much what was learnt counts, 0 to 1.
 pub(super) fn experience(examples: usize) -> f64 {
@@ -49,10 +55,12 @@ fn learnt(voices: &Voices) -> f64 {
     voices.fields.iter().zip(FIELD).map(|(vote, weight)| vote * weight).sum()
 }
 
-/// The combined score of one target, where `examples` are known in all.
+/// The combined score of one target, where there are `examples` to compare with.
 pub(super) fn score(voices: &Voices, examples: usize) -> f64 {
-    let experience = experience(examples);
-    NAMES * libm::log(1.0 + voices.names.max(0.0)) + experience * (learnt(voices) + NEAR * voices.near) + habit(voices)
+    let names = NAMES * libm::log(1.0 + voices.names.max(0.0));
+    let known = experience(examples) * (learnt(voices) + NEAR * voices.near);
+    let twin = TWIN * (voices.twin.min(TWINS.1) - TWINS.0).max(0.0);
+    names + known + twin + habit(voices)
 }
 
 /// Probabilities for targets that are sorted by score, best first; they fall, and what is missing to one is "none of these".

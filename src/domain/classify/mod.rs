@@ -11,6 +11,7 @@ mod evidence;
 mod features;
 mod judge;
 mod kin;
+mod language;
 mod names;
 mod neighbours;
 mod packed;

@@ -51,6 +51,11 @@ impl Postings {
         Postings { shards }
     }
 
+    /// Memory taken, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.shards.iter().map(|rows| rows.capacity() * 8 + 24).sum()
+    }
+
     fn row(&self, feature: u32) -> &[u64] {
         let rows = &self.shards[(feature as usize) % SHARDS];
         let start = rows.partition_point(|entry| *entry < u64::from(feature) << 32);
@@ -66,29 +71,32 @@ impl Postings {
         of: impl Fn(u32) -> Option<(&'a str, u16)>,
     ) -> Vec<Near> {
         let (probes, mass) = self.probes(lead, examples);
-        let mut dense: Vec<f64> = Vec::new();
+        let mut dense: Vec<(f64, u32)> = Vec::new();
         let mut touched: Vec<u32> = Vec::new();
         for (feature, weight) in probes {
             for entry in self.row(feature) {
                 let example = (*entry & 0xFFFF_FFFF) as u32;
                 if dense.len() <= example as usize {
-                    dense.resize(example as usize + 1, 0.0);
+                    dense.resize(example as usize + 1, (0.0, 0));
                 }
-                if dense[example as usize] == 0.0 {
+                let (sum, shared) = &mut dense[example as usize];
+                if *shared == 0 {
                     touched.push(example);
                 }
-                dense[example as usize] += weight;
+                *sum += weight;
+                *shared += 1;
             }
         }
-        let mut scores: Vec<f64> = touched.iter().map(|example| dense[*example as usize]).collect();
+        let mut scores: Vec<f64> = touched.iter().map(|example| dense[*example as usize].0).collect();
         scores.sort_by(|a, b| b.total_cmp(a));
         let least = scores.get(NEAR - 1).copied().unwrap_or(0.0);
-        touched.retain(|example| dense[*example as usize] >= least);
+        touched.retain(|example| dense[*example as usize].0 >= least);
         let mut near: Vec<(Near, &str)> = touched
             .into_iter()
             .filter_map(|example| {
                 let (key, class) = of(example)?;
-                Some((Near { example, class, similarity: dense[example as usize] / mass }, key))
+                let (sum, shared) = dense[example as usize];
+                Some((Near { example, class, similarity: sum / mass, shared }, key))
             })
             .collect();
         near.sort_by(|a, b| b.0.similarity.total_cmp(&a.0.similarity).then(a.1.cmp(b.1)));
@@ -122,4 +130,6 @@ pub(super) struct Near {
     pub(super) class: u16,
     /// The share of the document's rare words that it has, 0 to 1.
     pub(super) similarity: f64,
+    /// How many words they share.
+    pub(super) shared: u32,
 }

@@ -1,0 +1,233 @@
+//! Nothing is ever lost: killed at every step, at random moments, on a full disk.
+
+use std::{fs, os::unix::process::ExitStatusExt, process::Stdio};
+
+use crate::process::{Place, Running, eventually, hash, links};
+
+/// What is dropped: a note that is filed as itself, an original with a note, one that only a person can place.
+fn drop_all(place: &Place) -> Vec<(&'static str, Vec<u8>)> {
+    let inputs: Vec<(&'static str, Vec<u8>)> = vec![
+        ("11/as itself.md", b"---\ntags: [mine]\n---\n# As itself\n\nThe note is the original.\n".to_vec()),
+        ("12/lease.txt", "The lease of the flat, Straße 1 — подпись.\n".as_bytes().to_vec()),
+        ("strange.txt", b"xyzzy plugh frobnicate\n".to_vec()),
+    ];
+    for (name, bytes) in &inputs {
+        place.drop_file(name, bytes);
+    }
+    inputs
+}
+
+/// Each input is somewhere byte for byte, or its note holds every line of it; and no note is there twice.
+fn account(place: &Place, inputs: &[(&str, Vec<u8>)], at: &str) {
+    let contents = place.contents();
+    for (name, bytes) in inputs {
+        assert!(contents.contains_key(&hash(bytes)), "{at}: the bytes of {name} are nowhere: {contents:#?}");
+    }
+    let vault = crate::world::files(&place.path("vault"));
+    for (name, bytes) in inputs {
+        let id = hash(bytes).chars().take(32).collect::<String>();
+        let notes =
+            vault.values().filter(|text| String::from_utf8_lossy(text).contains(&format!("emm_id: {id}"))).count();
+        let quoted =
+            vault.values().filter(|text| String::from_utf8_lossy(text).contains(&format!("emm_id: \"{id}\""))).count();
+        assert!(notes + quoted <= 1, "{at}: {name} has {} notes: {:?}", notes + quoted, vault.keys());
+    }
+    let temporaries: Vec<_> = vault.keys().filter(|path| path.contains("emm-tmp")).collect();
+    assert!(temporaries.is_empty(), "{at}: {temporaries:?}");
+}
+
+/// Runs `work` again and again, killed at its first fault point, then its second, until it has no more.
+/// Returns how many faults were injected.
+fn at_every_step(
+    prepare: impl Fn(&Place) -> Vec<(&'static str, Vec<u8>)>,
+    work: &[&str],
+    after: impl Fn(&Place, &str),
+) -> usize {
+    for at in 1.. {
+        let place = Place::new();
+        let inputs = prepare(&place);
+        let output = place.command(work).env("EMM_FAULT_AT", at.to_string()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.signal() != Some(9) {
+            assert!(
+                output.status.code().is_some_and(|code| code == 0 || code == 3),
+                "{work:?}: {} {said}",
+                output.status
+            );
+            return at - 1;
+        }
+        let at = said.lines().find(|line| line.starts_with("fault ")).unwrap_or("an unnamed fault").to_owned();
+        // The moment after the kill: nothing may depend on a restart.
+        let contents = place.contents();
+        for (name, bytes) in &inputs {
+            let verbatim = contents.contains_key(&hash(bytes));
+            assert!(verbatim, "{at}: right after the kill the bytes of {name} are nowhere: {contents:#?}");
+        }
+        place.verify(&at);
+        after(&place, &at);
+        account(&place, &inputs, &at);
+        place.verify(&at);
+    }
+    unreachable!("the loop ends when no fault is hit")
+}
+
+#[test]
+fn a_sweep_killed_at_every_step_loses_nothing_and_is_finished_by_a_restart() {
+    let injected = at_every_step(drop_all, &["sweep"], |place, at| {
+        let output = place.run(&["sweep"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{at}: one item waits for a person: {said}");
+        let inbox = crate::world::files(&place.path("UNSORTED"));
+        assert_eq!(inbox.keys().collect::<Vec<_>>(), ["strange.txt"], "{at}: filed items leave the inbox");
+        let vault = crate::world::files(&place.path("vault"));
+        let paths: Vec<_> = vault.keys().map(String::as_str).collect();
+        let expected = ["10-19 Life/11 Me/as itself.md", "10-19 Life/12 Home/lease.md", "attachments/lease.txt"];
+        assert_eq!(paths, expected, "{at}");
+    });
+    assert!(injected >= 20, "only {injected} faults were injected");
+}
+
+#[test]
+fn an_undo_killed_at_every_step_loses_nothing_and_is_resumed_by_a_restart() {
+    let prepare = |place: &Place| {
+        let inputs = vec![("12/lease.txt", b"The lease of the flat.\n".to_vec())];
+        place.drop_file(inputs[0].0, &inputs[0].1);
+        assert!(place.run(&["sweep"]).status.success());
+        inputs
+    };
+    let injected = at_every_step(prepare, &["undo", "--yes"], |place, at| {
+        // A restart resumes what was begun; what was not begun is undone now.
+        let history = place.json(&["log"]).to_string();
+        if !history.contains("undoing") {
+            assert!(place.run(&["undo", "--yes"]).status.success(), "{at}");
+        }
+        let inbox = crate::world::files(&place.path("UNSORTED"));
+        assert_eq!(inbox.keys().collect::<Vec<_>>(), ["12/lease.txt"], "{at}");
+        assert!(crate::world::files(&place.path("vault")).is_empty(), "{at}: the vault is as it was before");
+    });
+    assert!(injected >= 8, "only {injected} faults were injected");
+}
+
+#[test]
+fn a_node_killed_again_and_again_files_every_item_once() {
+    let place = Place::new();
+    let total = 60;
+    for number in 0..total {
+        let (folder, kind) = if number % 3 == 0 { ("11", "md") } else { ("12", "txt") };
+        place
+            .drop_file(&format!("{folder}/item {number}.{kind}"), format!("this is item number {number}\n").as_bytes());
+    }
+    let mut kills = 0;
+    // Each life lasts until the journal has grown by some links, another number each time; then kill -9.
+    while !crate::world::files(&place.path("UNSORTED")).is_empty() {
+        let before = links(place.root.path());
+        let mut node = start(&place);
+        let lasts = 1 + (kills * 7) % 13;
+        eventually("the node files something", || {
+            let done = crate::world::files(&place.path("UNSORTED")).is_empty();
+            (done || links(place.root.path()) >= before + lasts).then_some(())
+        });
+        node.kill();
+        kills += 1;
+        assert!(kills < 500, "it does not get on");
+    }
+    assert!(kills >= 5, "only {kills} kills");
+    assert_eq!(place.verify("after the kills"), total);
+    let vault = crate::world::files(&place.path("vault"));
+    assert_eq!(vault.keys().filter(|path| path.ends_with(".md")).count(), total, "one note each: {:?}", vault.keys());
+    assert_eq!(vault.keys().filter(|path| path.ends_with(".txt")).count(), total - total / 3, "{:?}", vault.keys());
+}
+
+/// A node that takes files at once and looks often.
+fn start(place: &Place) -> Running {
+    let mut command = place.command(&["--role", "all", "--listen", "127.0.0.1:0", "-q"]);
+    command.env("EMM_INBOX__SETTLE_SECONDS", "0").env("EMM_FILE_SYSTEM_AGENT__ITEMS_PER_BATCH", "8");
+    Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+#[test]
+fn a_full_disk_at_every_write_loses_nothing() {
+    // A limit on the size of every file that is written stands for the full disk; it needs no rights and no mount.
+    // The kernel answers EFBIG to the one that goes beyond it, wherever that is.
+    let mut refused = 0;
+    for blocks in [0, 1, 2, 4, 8, 16, 64, 256] {
+        let place = Place::new();
+        let inputs = drop_all(&place);
+        let emm = place.command(&["sweep"]);
+        let arguments: Vec<_> = emm.get_args().map(|it| it.to_string_lossy().into_owned()).collect();
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", &script, crate::process::EMM]).args(&arguments).env("EMM_PARSERS__OCR", "false");
+        let output = shell.output().unwrap();
+        refused += usize::from(!matches!(output.status.code(), Some(0 | 3)));
+        let at = format!("files of at most {blocks} blocks");
+        let contents = place.contents();
+        for (name, bytes) in &inputs {
+            assert!(contents.contains_key(&hash(bytes)), "{at}: the bytes of {name} are nowhere");
+        }
+        // With room again, everything goes on.
+        let again = place.run(&["sweep"]);
+        assert_eq!(again.status.code(), Some(3), "{at}: {}", String::from_utf8_lossy(&again.stderr));
+        account(&place, &inputs, &at);
+        place.verify(&at);
+    }
+    assert!(refused >= 2, "the limit was felt {refused} times only");
+}
+
+#[test]
+fn a_changed_or_missing_original_is_a_violation_and_an_edited_note_is_none() {
+    let place = Place::new();
+    drop_all(&place);
+    assert_eq!(place.run(&["sweep"]).status.code(), Some(3));
+    let note = place.path("vault/10-19 Life/12 Home/lease.md");
+    fs::write(&note, fs::read_to_string(&note).unwrap() + "\na thought of its owner\n").unwrap();
+    let account = place.json(&["verify"]);
+    assert_eq!(account["edited"], serde_json::json!(["10-19 Life/12 Home/lease.md"]));
+    assert_eq!(account["seen"], 3);
+
+    let original = place.path("vault/attachments/lease.txt");
+    fs::write(&original, "forged").unwrap();
+    let output = place.run(&["verify"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("attachments/lease.txt was changed"), "{said}");
+    fs::remove_file(&original).unwrap();
+    let output = place.run(&["verify"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("attachments/lease.txt is missing"), "{said}");
+}
+
+#[test]
+fn strace_shows_an_fsync_of_every_file_and_folder_of_an_item() {
+    let place = Place::new();
+    place.drop_file("12/lease.txt", b"The lease of the flat.\n");
+    let log = place.path("strace.log");
+    let emm = place.command(&["sweep"]);
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,linkat,link,renameat2,renameat,rename", "-o"]);
+    strace.arg(&log).arg(crate::process::EMM).args(emm.get_args()).env("EMM_PARSERS__OCR", "false");
+    let output = strace.output().expect("strace is needed; .ci/test installs it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let log = fs::read_to_string(log).unwrap();
+    let root = place.root.path().display().to_string();
+    let synced =
+        |path: &str| log.lines().any(|line| line.contains("sync(") && line.contains(&format!("<{root}/{path}")));
+    let folders = ["vault/attachments", "vault/10-19 Life/12 Home", "vault/10-19 Life", "vault"];
+    for folder in folders.into_iter().chain(["UNSORTED/12", "store/trash"]) {
+        let exact = format!("<{root}/{folder}>");
+        assert!(
+            log.lines().any(|line| line.contains("sync(") && line.contains(&exact)),
+            "no fsync of {folder}:\n{log}"
+        );
+    }
+    // The original and the note have no name yet when they are synced; the journal's link has that of its staging.
+    for prefix in ["vault/attachments/#", "vault/10-19 Life/12 Home/#", "store/journal/"] {
+        assert!(synced(prefix), "no fsync of a file in {prefix}:\n{log}");
+    }
+    let shard = log.lines().any(|line| {
+        let path = line.split_once(&format!("<{root}/store/journal/")).and_then(|(_, rest)| rest.split_once('>'));
+        line.contains("sync(") && path.is_some_and(|(shard, _)| shard.len() == 2)
+    });
+    assert!(shard, "no fsync of the folder of the journal's link:\n{log}");
+}
