@@ -2,6 +2,7 @@
 
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
+use tokio::sync::Mutex;
 
 use super::{Checkpoint, Checkpoints, Graph, Outcome, State, Status, Turn};
 use crate::rpc::{Error, Result};
@@ -24,16 +25,23 @@ pub struct Executor<C> {
     graph: Graph<C>,
     context: C,
     checkpoints: Checkpoints,
+    /// One run of a thread at a time. Threads share a few turns; none waits for another of the same executor inside.
+    turns: [Mutex<()>; TURNS],
 }
+
+/// Turns that threads share.
+const TURNS: usize = 64;
 
 impl<C: Clone + Send + Sync + 'static> Executor<C> {
     /// An executor of `graph`; its nodes are given `context`.
     pub fn new(graph: Graph<C>, context: C, checkpoints: Checkpoints) -> Self {
-        Self { graph, context, checkpoints }
+        Self { graph, context, checkpoints, turns: std::array::from_fn(|_| Mutex::default()) }
     }
 
     /// Runs a thread as far as it goes. A node's error leaves the thread `Failed` at that node, and is returned.
     pub async fn run(&self, thread: &str, input: Input) -> Result<Checkpoint> {
+        let turn = usize::from(blake3::hash(thread.as_bytes()).as_bytes()[0]) % TURNS;
+        let _turn = self.turns[turn].lock().await;
         let (mut at, mut answer) = self.begin(thread, input).await?;
         // The pause that a thread waits at is passed when it goes on.
         let mut passing = at.status == Status::Paused;

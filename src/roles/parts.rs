@@ -149,7 +149,6 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
         vault: Vault::open_folder(&home.vault, FolderSettings::default()).await?,
         vault_path: home.vault.clone(),
         inbox: Arc::new(Inbox::new(&home.inbox, parts.config.inbox.clone())),
-        inbox_writer: Vault::open_folder(&home.inbox, FolderSettings::default()).await?,
         trash: home.store.join("trash"),
         quarantine: home.store.join("quarantine"),
         journal: Journal::new(store.clone()),

@@ -66,8 +66,6 @@ pub struct Parts {
     pub vault_path: PathBuf,
     /// The inbox.
     pub inbox: Arc<Inbox>,
-    /// The inbox as a place to write into: for undo.
-    pub inbox_writer: Vault,
     /// The trash of the store.
     pub trash: PathBuf,
     /// The quarantine of the store.

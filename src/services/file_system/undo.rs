@@ -4,7 +4,7 @@ use super::{FileSystem, filing::parse_hash};
 use crate::{
     backends::{
         inbox::InboxError,
-        vault::{Created, Removed, VaultError},
+        vault::{Created, FolderSettings, Removed, Vault, VaultError},
     },
     contracts::file_system::{Undo, Undone},
     domain::{
@@ -127,10 +127,12 @@ impl FileSystem {
         {
             return Ok(place);
         }
+        // Opened only now: an inbox may come and go, and a handle from before would be of the one that went.
+        let inbox_writer = Vault::open_folder(self.parts.inbox.path(), FolderSettings::default()).await?;
         // Brought back already by an undo that was interrupted, or expired: the vault has the bytes.
         let created = match (&plan.original, &plan.patch) {
             (Some(original), _) => match self.parts.vault.open(original).await {
-                Ok(file) => self.parts.inbox_writer.create_from_file(&place, file, hash, emm_id).await,
+                Ok(file) => inbox_writer.create_from_file(&place, file, hash, emm_id).await,
                 Err(VaultError::NotFound { .. }) => return Ok(place),
                 Err(error) => return Err(error.into()),
             },
@@ -138,7 +140,7 @@ impl FileSystem {
                 match self.parts.vault.read(&plan.note, self.parts.settings.markdown_bytes_max * 2).await {
                     Ok(note) => {
                         let bytes = patch.clone().unwrap_or_default().reverse(&note).map_err(Error::conflict)?;
-                        self.parts.inbox_writer.create(&place, bytes, emm_id).await
+                        inbox_writer.create(&place, bytes, emm_id).await
                     }
                     Err(VaultError::NotFound { .. }) => return Ok(place),
                     Err(error) => return Err(error.into()),

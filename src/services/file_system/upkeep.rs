@@ -1,6 +1,8 @@
 //! What is due from time to time: expired trash, and projections that are to be made again.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::FileSystem;
 use crate::{
@@ -14,20 +16,51 @@ impl FileSystem {
     pub async fn upkeep(&self, stop: Shutdown) -> Result<()> {
         let pause = Duration::from_secs(self.parts.settings.expiry_seconds.max(1));
         loop {
-            let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-            let (today, days) = (self.parts.clock.today(), self.parts.settings.trash_retention_days);
-            let expired = tokio::task::spawn_blocking(move || inbox.expire(&trash, &today, days)).await;
-            match expired.map_err(Error::internal)? {
-                Ok(days) if days.is_empty() => {}
-                Ok(days) => tracing::info!(?days, "expired trash was cleared"),
-                Err(error) => tracing::warn!("the trash cannot be cleared: {error}"),
-            }
+            self.clear_trash().await?;
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 self.parts.parsers.close().await;
                 return Ok(());
             }
         }
     }
+
+    /// Clears what is older than the retention, but only while every item is accounted for: as long as an original is
+    /// missing or changed in the vault, the trash may hold its last copy.
+    async fn clear_trash(&self) -> Result<()> {
+        let (trash, now) = (self.parts.trash.clone(), self.parts.clock.now());
+        let days = self.parts.settings.trash_retention_days;
+        if !tokio::task::spawn_blocking(move || holds_days_before(&trash, now, days)).await.map_err(Error::internal)? {
+            return Ok(());
+        }
+        let violations = self.verify().await?.violations.len();
+        let fault = (violations > 0)
+            .then(|| format!("the trash is kept: {violations} items are not accounted for; run 'emm verify'"));
+        self.parts.health.report("custody", false, fault.clone());
+        if let Some(fault) = fault {
+            tracing::warn!("{fault}");
+            return Ok(());
+        }
+        let (inbox, trash, today) = (self.parts.inbox.clone(), self.parts.trash.clone(), self.parts.clock.today());
+        let expired = tokio::task::spawn_blocking(move || inbox.expire(&trash, &today, days)).await;
+        match expired.map_err(Error::internal)? {
+            Ok(days) if days.is_empty() => {}
+            Ok(days) => tracing::info!(?days, "expired trash was cleared"),
+            Err(error) => tracing::warn!("the trash cannot be cleared: {error}"),
+        }
+        Ok(())
+    }
+}
+
+/// Whether the trash has a dated folder that is older than the retention; ISO dates compare as text.
+fn holds_days_before(trash: &Path, now: Timestamp, days: u32) -> bool {
+    let Ok(last) = now.checked_sub(SignedDuration::from_hours(24 * i64::from(days))) else { return false };
+    let last = last.strftime("%Y-%m-%d").to_string();
+    let names = std::fs::read_dir(trash)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    names.into_iter().any(|name| name < last)
 }
 
 impl Answer<Reindex> for FileSystem {
