@@ -9,6 +9,7 @@
 
 mod classify;
 mod custody;
+mod extract;
 mod inbox;
 mod inbox_custody;
 mod jd;

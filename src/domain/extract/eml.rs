@@ -12,13 +12,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, found: &mut Extracted) -> Resu
     // Some mail programs export with a mark that belongs to text files.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let decoded;
-    let bytes = if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+    let bytes = if text::is_utf16(bytes) {
         decoded = text::decode(bytes).into_bytes();
         &decoded
     } else {
         bytes
     };
-    if !message(bytes, limits, found) {
+    if !message(bytes, limits, found) && !bytes.is_empty() {
         return Err(ExtractError::damaged(Kind::Eml, "it has no header of a message"));
     }
     Ok(())

@@ -14,6 +14,10 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, found: &mut Extracted) {
     let source = text::decode_as(bytes, label);
     let dom = Dom::parse(&source);
     metadata(&dom, found);
+    if dom.cut_off {
+        found.truncated = true;
+        found.warnings.push("not read to the end: its elements are nested too deeply".to_owned());
+    }
     let (text, cut) = walk::markdown(&dom, limits.text_bytes_max);
     if found.title.is_none() {
         found.title = text.lines().find_map(|line| line.strip_prefix("# ")).map(str::to_owned);

@@ -45,6 +45,11 @@ fn utf8(bytes: &[u8]) -> Option<String> {
     }
 }
 
+/// Whether the bytes are UTF-16, with its mark or without.
+pub(super) fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || utf16_without_mark(bytes).is_some()
+}
+
 /// UTF-16 that forgot its mark: zeros in nearly every second byte, and always the same second.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = bytes.get(..bytes.len().min(4096)).unwrap_or_default();

@@ -274,7 +274,8 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
 /// Reads any XML: its text, one paragraph an element that holds text; embedded HTML (as in feeds and Evernote) too.
 pub(super) fn read(bytes: &[u8], limits: &Limits, found: &mut Extracted) {
     let xml = Xml::parse(bytes);
-    if xml.broken {
+    // Of a file whose start only was read the end is missing anyway.
+    if xml.broken && !found.truncated {
         found.warnings.push("the XML is not well-formed or too big; what follows the fault was left out".to_owned());
     }
     found.title = xml.find("title").map(Element::text);

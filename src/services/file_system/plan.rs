@@ -167,7 +167,7 @@ impl FileSystem {
 /// How the text of a kind is to be read: what readers give as Markdown, data in a fence, words otherwise.
 fn text_format(kind: Kind) -> TextFormat {
     match kind {
-        Kind::Text | Kind::Other | Kind::Image => TextFormat::Plain,
+        Kind::Text | Kind::Eml | Kind::Other | Kind::Image => TextFormat::Plain,
         Kind::Json | Kind::Xml => TextFormat::Code(kind.as_str().to_owned()),
         _ => TextFormat::Markdown,
     }

@@ -1,10 +1,15 @@
 //! The tree that html5ever builds: nodes in one vector, so that neither parsing nor dropping can overflow the stack.
 
+use super::super::markdown::cut;
 use html5ever::interface::{ElemName, ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::{StrTendril, TendrilSink};
 use html5ever::{Attribute, LocalName, Namespace, QualName, parse_document};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A page nested deeper than this was not made for people.
+const NESTING_MAX: u32 = 3000;
 
 /// A node's place in the tree.
 pub(super) type Id = usize;
@@ -13,6 +18,7 @@ pub(super) type Id = usize;
 struct Node {
     parent: Option<Id>,
     children: Vec<Id>,
+    depth: u32,
     name: QualName,
     attributes: Vec<(String, String)>,
     text: Option<String>,
@@ -21,7 +27,7 @@ struct Node {
 impl Node {
     fn nameless(text: Option<String>) -> Self {
         let name = QualName::new(None, Namespace::default(), LocalName::default());
-        Self { parent: None, children: Vec::new(), name, attributes: Vec::new(), text }
+        Self { parent: None, children: Vec::new(), depth: 0, name, attributes: Vec::new(), text }
     }
 }
 
@@ -29,13 +35,25 @@ impl Node {
 #[derive(Debug)]
 pub(super) struct Dom {
     nodes: Vec<Node>,
+    /// Whether the rest of the page was left out.
+    pub(super) cut_off: bool,
 }
 
 impl Dom {
-    /// Parses as browsers do: there is no HTML that fails.
+    /// Parses as browsers do: there is no HTML that fails. What follows beyond [`NESTING_MAX`] is left out, for the
+    /// algorithm of browsers takes time by the square of the depth.
     pub(super) fn parse(source: &str) -> Self {
-        let sink = Sink { nodes: RefCell::new(vec![Node::nameless(None)]) };
-        parse_document(sink, html5ever::ParseOpts::default()).one(source)
+        let deepest = Rc::new(Cell::new(0));
+        let sink = Sink { nodes: RefCell::new(vec![Node::nameless(None)]), deepest: Rc::clone(&deepest) };
+        let mut parser = parse_document(sink, html5ever::ParseOpts::default());
+        let mut rest = source;
+        while !rest.is_empty() && deepest.get() < NESTING_MAX {
+            let piece = cut(rest, 8192);
+            parser.process(StrTendril::from_slice(piece));
+            rest = rest.get(piece.len()..).unwrap_or_default();
+        }
+        let cut_off = !rest.is_empty();
+        Self { cut_off, ..parser.finish() }
     }
 
     /// The name of an element, lower-cased; empty for anything else.
@@ -76,6 +94,7 @@ impl Dom {
 
 struct Sink {
     nodes: RefCell<Vec<Node>>,
+    deepest: Rc<Cell<u32>>,
 }
 
 impl Sink {
@@ -117,6 +136,9 @@ impl Sink {
         let at = at.min(nodes[parent].children.len());
         nodes[parent].children.insert(at, child);
         nodes[child].parent = Some(parent);
+        let depth = nodes[parent].depth + 1;
+        nodes[child].depth = depth;
+        self.deepest.set(self.deepest.get().max(depth));
     }
 }
 
@@ -143,7 +165,7 @@ impl TreeSink for Sink {
     type ElemName<'a> = Name;
 
     fn finish(self) -> Dom {
-        Dom { nodes: self.nodes.into_inner() }
+        Dom { nodes: self.nodes.into_inner(), cut_off: false }
     }
     fn parse_error(&self, _: Cow<'static, str>) {}
     fn get_document(&self) -> Id {
