@@ -41,12 +41,17 @@ const TOKEN: &str = "a token of the tests";
 impl World {
     /// Makes the folders and starts the nodes.
     pub(crate) async fn start(placement: Placement, jd: &str, extra: &Value) -> World {
+        World::start_with(placement, jd, extra, PathBuf::from(crate::process::EMM)).await
+    }
+
+    /// As `start`, with another program to read documents.
+    pub(crate) async fn start_with(placement: Placement, jd: &str, extra: &Value, program: PathBuf) -> World {
         let root = tempfile::tempdir().unwrap();
         for folder in ["vault", "UNSORTED", "store"] {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("jd.yaml"), jd).unwrap();
-        let (nodes, tools) = nodes(root.path(), placement, extra).await;
+        let (nodes, tools) = start_nodes(root.path(), placement, extra, program).await;
         World { root, nodes, tools }
     }
 
@@ -54,7 +59,7 @@ impl World {
     pub(crate) async fn restart(self, placement: Placement, extra: &Value) -> World {
         let World { root, nodes, .. } = self;
         stop(nodes).await;
-        let (nodes, tools) = nodes_again(root.path(), placement, extra).await;
+        let (nodes, tools) = start_nodes(root.path(), placement, extra, PathBuf::from(crate::process::EMM)).await;
         World { root, nodes, tools }
     }
 
@@ -78,6 +83,11 @@ impl World {
             }
             after = Some(listing.generation);
         }
+    }
+
+    /// Where the nodes listen.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.nodes.iter().filter_map(|node| node.address).map(|address| format!("http://{address}")).collect()
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
@@ -116,10 +126,6 @@ pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-async fn nodes(root: &Path, placement: Placement, extra: &Value) -> (Vec<Node>, Tools) {
-    nodes_again(root, placement, extra).await
-}
-
 /// Groups of roles that share a node.
 fn groups(placement: Placement) -> Vec<Vec<Role>> {
     match placement {
@@ -128,7 +134,7 @@ fn groups(placement: Placement) -> Vec<Vec<Role>> {
     }
 }
 
-async fn nodes_again(root: &Path, placement: Placement, extra: &Value) -> (Vec<Node>, Tools) {
+async fn start_nodes(root: &Path, placement: Placement, extra: &Value, program: PathBuf) -> (Vec<Node>, Tools) {
     let mut listeners = Vec::new();
     let mut addresses = BTreeMap::new();
     for group in groups(placement) {
@@ -144,9 +150,9 @@ async fn nodes_again(root: &Path, placement: Placement, extra: &Value) -> (Vec<N
         let home = Home::new(&root.join(format!("home-{}", group[0])), &loaded.paths);
         home.prepare().unwrap();
         let clock = Clock::Fixed("2026-03-01T12:00:00Z".parse().unwrap());
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_emm"));
         config = Some(loaded.clone());
-        let start = Start { roles: group, config: loaded, home, clock, listener: Some(listener), program };
+        let start =
+            Start { roles: group, config: loaded, home, clock, listener: Some(listener), program: program.clone() };
         nodes.push(Node::start(start).await.unwrap());
     }
     let tools = match placement {

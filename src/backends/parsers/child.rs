@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write as _;
 use std::io::{self, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -36,7 +37,8 @@ pub fn child_main() -> ExitCode {
     match if args.is_empty() { serve() } else { ocr::become_tesseract(&args) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{SUBCOMMAND}: {error}");
+            // Standard error is the parent's, which keeps its last words.
+            let _ = writeln!(std::io::stderr(), "{SUBCOMMAND}: {error}");
             if error.kind() == io::ErrorKind::NotFound { ExitCode::from(ocr::NOT_INSTALLED) } else { ExitCode::FAILURE }
         }
     }

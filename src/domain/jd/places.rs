@@ -11,7 +11,6 @@ use crate::domain::note::safe_name;
 const LAST: u16 = 99;
 /// People's own ids begin here: `.00`-`.09` are the zeros and `.10` heads the first group.
 const FIRST: u16 = 11;
-/// Three names of a path with their codes stay far below the 4,096 bytes of a path and the 255 of a name.
 
 impl Structure {
     /// The folder of a place in the vault, relative and with `/`: `10-19 Life admin/11 Me/11.02 Documents`.

@@ -91,7 +91,7 @@ impl FileSystem {
             && let (Standing::Filing, Some((_, plan))) = (chain.standing, &chain.plan)
         {
             match self.resume(item, plan).await? {
-                Resumed::Whole(prepared) => return Ok(Some((prepared, chain.clone()))),
+                Resumed::Whole(prepared) => return Ok(Some((*prepared, chain.clone()))),
                 Resumed::Names(note, original) => (names.note, names.original) = (note, original),
             }
         }
@@ -116,14 +116,14 @@ impl FileSystem {
         };
         if note == Usable::Ours && original != Usable::Taken {
             // Its bytes are in the vault already, so none are needed.
-            return Ok(Resumed::Whole(Prepared { plan: plan.clone(), note: None }));
+            return Ok(Resumed::Whole(Box::new(Prepared { plan: plan.clone(), note: None })));
         }
         let settled = |usable, path: &Option<String>| if usable == Usable::Taken { None } else { path.clone() };
         let names = (settled(note, &Some(plan.note.clone())), settled(original, &plan.original));
         let again = Names { note: names.0.clone(), original: names.1.clone(), avoid: &[] };
         let prepared = self.prepare(item, &Decision::from(plan), again).await?;
         if note != Usable::Taken && original != Usable::Taken && prepared.plan.note_hash == plan.note_hash {
-            return Ok(Resumed::Whole(Prepared { plan: plan.clone(), note: prepared.note }));
+            return Ok(Resumed::Whole(Box::new(Prepared { plan: plan.clone(), note: prepared.note })));
         }
         // The folder may be another one now; only what is written already keeps its name.
         let ours = |usable, name| if usable == Usable::Ours { name } else { None };
@@ -214,7 +214,7 @@ impl FileSystem {
 /// What became of a committed plan.
 enum Resumed {
     /// It is carried out as it stands.
-    Whole(Prepared),
+    Whole(Box<Prepared>),
     /// It is replaced; these names of note and original are kept.
     Names(Option<String>, Option<String>),
 }

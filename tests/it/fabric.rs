@@ -1,0 +1,279 @@
+//! The fabric: one call is the same direct and over HTTP, and every door is guarded from the first route.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use emm::{
+    contracts::{
+        content_classifier::{Classified, Classify},
+        jd_classifier::{GetStructure, Lint, Linted, Lookup, Place, Published, Reserve, Reserved},
+    },
+    rpc::{
+        Answer, Code, Context, Error, Result, Role, Toolbox, Tools,
+        http::{Face, guarded, routes},
+        peers::{Peers, Settings},
+        token::Tokens,
+        toolbox::Limits,
+    },
+};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, body::Bytes};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::world::{Placement, World};
+
+/// A service that misbehaves in as many ways as it has tools.
+#[derive(Default)]
+struct Odd {
+    begun: Notify,
+    go_on: Notify,
+    finished: AtomicUsize,
+}
+
+impl Answer<Lookup> for Odd {
+    async fn answer(&self, request: Lookup) -> Result<Place> {
+        match request.code.as_str() {
+            "panic" => panic!("a bug"),
+            "missing" => Err(Error::not_found("there is no such place")),
+            code => Ok(Place { code: code.to_owned(), title: "T".into(), folder: "F".into(), files: true }),
+        }
+    }
+}
+
+impl Answer<Lint> for Odd {
+    async fn answer(&self, _: Lint) -> Result<Linted> {
+        std::future::pending().await
+    }
+}
+
+impl Answer<Reserve> for Odd {
+    async fn answer(&self, request: Reserve) -> Result<Reserved> {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        Ok(Reserved { code: request.title, structure: String::new() })
+    }
+}
+
+impl Answer<Classify> for Odd {
+    async fn answer(&self, _: Classify) -> Result<Classified> {
+        let context = Context::current().expect("every call has a context");
+        let engine = format!("{} {}", context.request_id, context.left().as_millis() <= 5_000);
+        Ok(Classified { candidates: Vec::new(), labels: 0, engine })
+    }
+}
+
+const TOKEN: &str = "secret";
+
+fn toolbox(odd: &Arc<Odd>) -> Toolbox {
+    let limits = Limits { calls_in_flight_max: 2, ..Limits::default() };
+    let toolbox = Toolbox::new(limits).with::<Lookup, _>(odd).with::<Lint, _>(odd);
+    toolbox.with::<Reserve, _>(odd).with::<Classify, _>(odd)
+}
+
+fn peers(address: &str, token: &str) -> Peers {
+    let addresses = BTreeMap::from(Role::ALL.map(|role| (role, address.to_owned())));
+    let settings = Settings { pattern: String::new(), addresses, reply_bytes_max: 1 << 20, idle_seconds: 10 };
+    Peers::new(settings, Tokens::new([token.to_owned()]))
+}
+
+/// The service directly, and the same one over HTTP.
+async fn both(odd: &Arc<Odd>) -> [Tools; 2] {
+    let direct = Tools::new(peers("http://127.0.0.1:9", TOKEN));
+    direct.host(Arc::new(toolbox(odd)));
+    [direct, Tools::new(peers(&serve(odd).await, TOKEN))]
+}
+
+async fn serve(odd: &Arc<Odd>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let face = Face {
+        toolbox: Arc::new(toolbox(odd)),
+        tokens: Tokens::new([TOKEN.to_owned(), "the one before".to_owned()]),
+        hosts: BTreeSet::from(["127.0.0.1".to_owned()]),
+        body_bytes_max: 1000,
+    };
+    let face = Arc::new(face);
+    let app = guarded(routes(face.clone()), face);
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
+fn lookup(code: &str) -> Lookup {
+    Lookup { code: code.into() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_the_same_direct_and_over_http() {
+    for tools in both(&Arc::default()).await {
+        assert_eq!(tools.call(lookup("11")).await.unwrap().code, "11");
+        assert_eq!(tools.call(lookup("missing")).await.unwrap_err().code, Code::NotFound);
+        let error = tools.call(lookup("panic")).await.unwrap_err();
+        assert_eq!(error.code, Code::Internal);
+        assert!(!error.message.contains("a bug"), "clients never see internals: {error}");
+        assert_eq!(tools.call(lookup("after the panic")).await.unwrap().code, "after the panic");
+        let error = tools.call_within(Lint { text: None }, Duration::from_millis(30)).await.unwrap_err();
+        assert_eq!(error.code, Code::Deadline, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadline_and_request_id_cross_the_hop() {
+    let request = || Classify {
+        structure: String::new(),
+        name: String::new(),
+        title: String::new(),
+        text: String::new(),
+        kind: String::new(),
+        hints: Vec::new(),
+        category: None,
+        at_least: 0,
+        top: 1,
+    };
+    for tools in both(&Arc::default()).await {
+        let context =
+            Context { deadline: tokio::time::Instant::now() + Duration::from_secs(5), request_id: "r-1".into() };
+        let reply = context.scope(tools.call(request())).await.unwrap();
+        assert_eq!(reply.engine, "r-1 true");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_a_call_cancels_it_and_gives_its_place_back() {
+    let odd = Arc::new(Odd::default());
+    for tools in both(&odd).await {
+        // More than fit in flight: every one that was left must have given its place back.
+        for _ in 0..5 {
+            let request = Reserve { category: "11".into(), title: "t".into(), emm_id: "x".into() };
+            tokio::select! {
+                _ = tools.call(request) => panic!("nothing lets it go on"),
+                () = odd.begun.notified() => {}
+            }
+        }
+        assert_eq!(odd.finished.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_peer_is_unavailable_and_says_where() {
+    let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
+    let error = tools.call(lookup("11")).await.unwrap_err();
+    assert_eq!(error.code, Code::Unavailable);
+    assert!(error.message.contains("jd-classifier/lookup") && error.message.contains("127.0.0.1:9"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_is_guarded() {
+    let address = serve(&Arc::default()).await;
+    let body = json!({ "code": "11" }).to_string();
+    let bearer = format!("Bearer {TOKEN}");
+    let own = address.clone();
+    let large = json!({ "code": "1".repeat(2000) }).to_string();
+    // The path, headers, body, and the status that is expected.
+    let cases: Vec<(&str, Vec<(&str, &str)>, &str, u16)> = vec![
+        ("/jd-classifier/lookup", vec![("authorization", &bearer)], &body, 200),
+        ("/jd-classifier/lookup", vec![("authorization", "Bearer the one before")], &body, 200),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", &own)], &body, 200),
+        ("/jd-classifier/lookup", vec![], &body, 401),
+        ("/jd-classifier/lookup", vec![("authorization", "Bearer wrong")], &body, 401),
+        ("/jd-classifier/lookup", vec![("authorization", "Bearer ")], &body, 401),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "evil.example")], &body, 403),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "http://evil.example")], &body, 403),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "null")], &body, 403),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer)], "{", 400),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer)], r#"{"code":"11","more":1}"#, 400),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer)], &large, 413),
+        ("/jd-classifier/nothing", vec![("authorization", &bearer)], &body, 404),
+    ];
+    for (path, headers, body, status) in cases {
+        let (got, reply) = post(&address, path, &headers, body).await;
+        assert_eq!(got.as_u16(), status, "{path} {headers:?}: {reply}");
+        if status != 200 {
+            assert!(reply["code"].is_string() && reply["message"].is_string(), "{path}: {reply}");
+        }
+    }
+}
+
+async fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, Value) {
+    request(Method::POST, address, path, headers, body).await
+}
+
+async fn request(
+    method: Method,
+    address: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (StatusCode, Value) {
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut builder = Request::builder().method(method).uri(format!("{address}{path}"));
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    let response = client.request(builder.body(Full::from(body.to_owned())).unwrap()).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::String(text)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_says_how_it_is() {
+    let world = World::start(Placement::Together, crate::process::JD, &Value::Null).await;
+    world.caught_up().await;
+    let address = world.addresses()[0].clone();
+    let get = async |path: &str| request(Method::GET, &address, path, &[], "").await;
+    assert_eq!(get("/livez").await.0, 200);
+    assert_eq!(get("/readyz").await, (StatusCode::OK, json!({ "ready": true, "pending": [] })));
+    let (status, health) = get("/health").await;
+    assert_eq!((status.as_u16(), &health["status"]), (200, &json!("healthy")), "{health}");
+    assert_eq!(get("/metrics").await.0, 200);
+
+    // The inbox is required: without it the node is of no use, and says so; it comes back by itself.
+    std::fs::remove_dir(world.path("UNSORTED")).unwrap();
+    assert!(world.call(emm::contracts::file_system::ListInbox::default()).await.is_err());
+    let (status, health) = get("/health").await;
+    assert_eq!((status.as_u16(), &health["status"]), (503, &json!("unhealthy")), "{health}");
+    assert_eq!(get("/readyz").await.0, 200, "{health}");
+    std::fs::create_dir(world.path("UNSORTED")).unwrap();
+    world.call(emm::contracts::file_system::ListInbox::default()).await.unwrap();
+    assert_eq!(get("/health").await.1["status"], "healthy");
+
+    // An edit of jd.yaml that does not lint keeps the old structure and says so.
+    let before = world.call(GetStructure::default()).await.unwrap();
+    std::fs::write(world.path("jd.yaml"), "\"10-19\": {name: Life, categories: {\"21\": Wrong}}\n").unwrap();
+    let Published { hash, refused, .. } = world.call(GetStructure::default()).await.unwrap();
+    assert_eq!(hash, before.hash);
+    assert!(!refused.is_empty());
+    assert_eq!(get("/health").await.1["status"], "degraded");
+    std::fs::write(world.path("jd.yaml"), "\"10-19\": {name: Life, categories: {\"13\": Right and longer}}\n").unwrap();
+    let Published { structure, refused, .. } = world.call(GetStructure::default()).await.unwrap();
+    assert!(structure.find("13").is_some() && refused.is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_beyond_loopback_needs_a_token() {
+    use emm::{
+        backends::Clock,
+        backends::home::Home,
+        config::Config,
+        node::{Node, Start},
+    };
+    let root = tempfile::tempdir().unwrap();
+    let config = Config::load(None, &json!({})).unwrap();
+    let home = Home::new(root.path(), &config.paths);
+    let listener = Some(tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap());
+    let start =
+        Start { roles: vec![Role::JdClassifier], config, home, clock: Clock::System, listener, program: "".into() };
+    let error = Node::start(start).await.err().expect("it must not start");
+    assert!(error.message.contains("EMM_NODE__TOKEN"), "{error}");
+}
