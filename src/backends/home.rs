@@ -29,7 +29,9 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// A command is using it, or a node that has not told its address yet.
-    #[error("home {home} is in use by another emm command (process {pid}): wait until it is done, or use another --home")]
+    #[error(
+        "home {home} is in use by another emm command (process {pid}): wait until it is done, or use another --home"
+    )]
     Busy {
         /// The home.
         home: String,
