@@ -21,4 +21,4 @@ pub mod roles;
 // 5: one process
 pub mod node;
 // 4, but it may start a node: the commands a person types
-// pub mod cli;
+pub mod cli;

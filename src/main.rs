@@ -6,5 +6,5 @@ fn main() -> ExitCode {
     if emm::backends::parsers::is_child() {
         return emm::backends::parsers::child_main();
     }
-    ExitCode::SUCCESS
+    emm::cli::main().into()
 }

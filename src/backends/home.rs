@@ -4,7 +4,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -28,6 +28,16 @@ pub struct Settings {
 /// Why a home cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
+    /// A command is using it, or a node that has not told its address yet.
+    #[error(
+        "home {home} is in use by another emm command (process {pid}): wait until it is done, or use another --home"
+    )]
+    Busy {
+        /// The home.
+        home: String,
+        /// Its process.
+        pid: u32,
+    },
     /// Another node is using it.
     #[error("home {home} is in use by the node at {address} (process {pid}): stop it, or use another --home")]
     InUse {
@@ -142,11 +152,19 @@ impl Home {
         let path = self.path.join("node.lock");
         let file = open(&path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { file, path }),
+            Ok(()) => {
+                // The address of whoever held it before must not be taken for ours.
+                let mut lock = Lock { file, path };
+                lock.announce("")?;
+                Ok(lock)
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let running = read_running(&path).unwrap_or(Running { address: "an unknown address".into(), pid: 0 });
+                let running = read_running(&path).unwrap_or(Running { address: String::new(), pid: 0 });
                 let home = self.path.display().to_string();
-                Err(HomeError::InUse { home, address: running.address, pid: running.pid })
+                Err(match running {
+                    Running { address, pid } if address.is_empty() => HomeError::Busy { home, pid },
+                    Running { address, pid } => HomeError::InUse { home, address, pid },
+                })
             }
             Err(error) => Err(at(&path)(error.into())),
         }
@@ -158,7 +176,7 @@ impl Home {
         let file = File::open(&path).ok()?;
         // Whoever can take the lock sees that nobody holds it; it is let go at once when `file` is closed.
         match flock(&file, FlockOperation::NonBlockingLockShared) {
-            Err(rustix::io::Errno::WOULDBLOCK) => read_running(&path),
+            Err(rustix::io::Errno::WOULDBLOCK) => read_running(&path).filter(|it| !it.address.is_empty()),
             _ => None,
         }
     }
@@ -180,11 +198,12 @@ impl Home {
 }
 
 impl Lock {
-    /// Tells other processes where this node listens.
+    /// Tells other processes where this node listens; an empty address means that it does not.
     pub fn announce(&mut self, address: &str) -> Result<(), HomeError> {
         let running = Running { address: address.to_owned(), pid: std::process::id() };
         let text = serde_json::to_string(&running).map_err(io::Error::other).map_err(at(&self.path))?;
-        self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes())).map_err(at(&self.path))
+        let written = self.file.set_len(0).and_then(|()| self.file.rewind());
+        written.and_then(|()| self.file.write_all(text.as_bytes())).map_err(at(&self.path))
     }
 }
 

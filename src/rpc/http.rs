@@ -20,8 +20,8 @@ use super::{Code, Context, Error, Result, Toolbox, token::Tokens, toolbox::Entry
 pub const DEADLINE_HEADER: &str = "x-emm-deadline-ms";
 /// The identity that all calls of one outer request share.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
-/// The longest that a call may be asked to take, in milliseconds: ten minutes.
-const DEADLINE_MS_MAX: u64 = 600_000;
+/// The longest that a call may be asked to take, in milliseconds: an hour, as the longest tool itself allows.
+const DEADLINE_MS_MAX: u64 = 3_600_000;
 
 /// What the routes need.
 pub struct Face {

@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Whether the agent sweeps by itself when the inbox changes; a command that hosts it for one call turns that off.
+    pub sweeps: bool,
     /// The probability from which an item is filed without asking, from 0 to 1.
     pub threshold: f64,
     /// Whether an item whose category is clear, but none of its ids, gets a new id of its own.
@@ -78,6 +80,10 @@ impl FileSystemAgent {
     /// Sweeps whenever the inbox changed, until shutdown.
     pub async fn watch(&self, stop: Shutdown) -> Result<()> {
         let settings = self.0.context.settings.clone();
+        if !settings.sweeps {
+            stop.cancelled().await;
+            return Ok(());
+        }
         let mut seen: Option<Listing> = None;
         loop {
             let wait_ms = match &seen {

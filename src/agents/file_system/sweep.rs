@@ -135,8 +135,11 @@ fn wanted(item: &Item, request: &Sweep) -> bool {
     let inside = |place: &String| {
         item.place == *place || item.place.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'))
     };
-    let named = request.places.is_empty() || request.places.iter().any(inside);
-    named && item.standing != Some(Standing::Skipped)
+    match request.places.is_empty() {
+        true => item.standing != Some(Standing::Skipped),
+        // Whoever names a skipped item wants to be asked about it again.
+        false => request.places.iter().any(inside),
+    }
 }
 
 /// Brings each item of the batch as far as it goes without filing: ready to be filed, waiting for a person, or failed.

@@ -91,8 +91,8 @@ fn held(item: &Item, why: &Held, chain: Option<&Chain>) -> Option<Effect> {
     let Some(chain) = chain else { return Some(Effect::Seen { origin: origin(item), plan: None }) };
     let same_place = chain.origin.place == item.place;
     match (why, chain.standing) {
-        (Held::Review, Standing::Review | Standing::Undone | Standing::Skipped) if same_place => None,
-        // It came back, or lies elsewhere now.
+        (Held::Review, Standing::Review | Standing::Undone) if same_place => None,
+        // It came back, lies elsewhere now, or is asked about again although it was skipped.
         (Held::Review, _) => Some(Effect::Released { place: item.place.clone() }),
         (Held::Skipped, Standing::Skipped) => None,
         (Held::Skipped, _) => Some(Effect::Skipped),

@@ -1,0 +1,153 @@
+//! The tools for one command: those of the node that runs on the home, or of roles hosted for this command alone.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use super::{screen::Screen, setup::Setup};
+use crate::{
+    backends::{
+        Clock,
+        home::{Home, HomeError, Lock},
+    },
+    config::Config,
+    contracts::file_system::{ListInbox, Listing, Overview},
+    node::{Node, Start},
+    rpc::{Error, Result, Role, Tools, peers::Peers, token::Tokens},
+};
+
+/// How long a command waits for another one that holds the home.
+const BUSY_WAIT: Duration = Duration::from_secs(20);
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a command calls its tools with; to be closed.
+pub(super) struct Session {
+    pub(super) tools: Tools,
+    hosted: Option<Hosted>,
+}
+
+/// Roles in this very process.
+struct Hosted {
+    node: Node,
+    limit: Duration,
+    // Given back last: the home is ours until the node is gone.
+    _lock: Option<Lock>,
+}
+
+impl Session {
+    /// The node that was named or that runs on the home; else `roles`, hosted here.
+    pub(super) async fn open(setup: &Setup, screen: &Screen, roles: &[Role]) -> Result<Session> {
+        if let Some(url) = &setup.global.node {
+            return Ok(Session { tools: remote(setup, url)?, hosted: None });
+        }
+        setup.check()?;
+        match hold(&setup.home, screen).await? {
+            Held::By(address) => Ok(Session { tools: remote(setup, &address)?, hosted: None }),
+            Held::Ours(lock) => Session::host(setup.home.clone(), quiet(&setup.config), roles, Some(lock)).await,
+        }
+    }
+
+    /// Roles hosted here, over a home that is held.
+    pub(super) async fn host(home: Home, config: Config, roles: &[Role], lock: Option<Lock>) -> Result<Session> {
+        let limit = Duration::from_millis(config.node.drain_limit_ms);
+        let start = Start { roles: roles.to_vec(), config, home, clock: Clock::System, listener: None };
+        let node = Node::start(start).await?;
+        Ok(Session { tools: node.tools.clone(), hosted: Some(Hosted { node, limit, _lock: lock }) })
+    }
+
+    /// Whether the roles are in this process.
+    pub(super) fn is_hosted(&self) -> bool {
+        self.hosted.is_some()
+    }
+
+    /// The inbox of the node: it may have been started with another one than this command.
+    pub(super) async fn inbox(&self, setup: &Setup) -> Result<PathBuf> {
+        match self.hosted {
+            Some(_) => Ok(setup.home.inbox.clone()),
+            None => Ok(self.tools.call(Overview {}).await?.inbox.into()),
+        }
+    }
+
+    /// Waits until the vault was read: only then is known what its owner filed there.
+    pub(super) async fn caught_up(&self, screen: &Screen) -> Result<()> {
+        let busy = screen.busy("reading the vault");
+        let mut after = None;
+        loop {
+            // Settled, for only a look at the inbox as a whole may take note of what left it.
+            let request = ListInbox { after, wait_ms: 1000, settled: true };
+            let Listing { labels, generation, .. } = self.tools.call(request).await?;
+            if labels.is_some() {
+                busy.finish_and_clear();
+                return Ok(());
+            }
+            after = Some(generation);
+        }
+    }
+
+    /// Lets work under way end.
+    pub(super) async fn close(self) {
+        if let Some(Hosted { node, limit, .. }) = self.hosted {
+            node.drain(Duration::ZERO, limit).await;
+        }
+    }
+}
+
+/// A configuration for one command: the agent does nothing by itself.
+pub(super) fn quiet(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.file_system_agent.sweeps = false;
+    config.node.drain_delay_ms = 0;
+    config
+}
+
+/// Who has a home.
+pub(super) enum Held {
+    /// A node, at this address.
+    By(String),
+    /// This process.
+    Ours(Lock),
+}
+
+/// Takes the home, or finds the node that runs on it. Waits for commands that hold it for a moment.
+pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
+    let began = Instant::now();
+    let mut busy = None;
+    loop {
+        if let Some(running) = home.running() {
+            return Ok(Held::By(running.address));
+        }
+        match home.lock() {
+            Ok(lock) => return Ok(Held::Ours(lock)),
+            Err(HomeError::InUse { .. } | HomeError::Busy { .. }) if began.elapsed() < BUSY_WAIT => {}
+            Err(error) => return Err(Error::unavailable(error)),
+        }
+        if busy.is_none() && began.elapsed() > BUSY_PAUSE * 4 {
+            busy = Some(screen.busy("waiting for another emm command on this home"));
+        }
+        tokio::time::sleep(BUSY_PAUSE).await;
+    }
+}
+
+/// Every role at one address.
+fn remote(setup: &Setup, url: &str) -> Result<Tools> {
+    let url = url.trim_end_matches('/');
+    if !url.starts_with("http://") {
+        return Err(Error::invalid(format!("--node {url}: write it as http://address:port")));
+    }
+    let mut peers = setup.config.peers.clone();
+    peers.addresses = Role::ALL.into_iter().map(|role| (role, url.to_owned())).collect();
+    let node = &setup.config.node;
+    let token = match (node.token.is_empty(), setup.home.path.join("token").is_file()) {
+        (false, _) => node.token.clone(),
+        (true, true) => setup.home.token().map_err(Error::unavailable)?,
+        (true, false) => String::new(),
+    };
+    Ok(Tools::new(Peers::new(peers, Tokens::new([token]))))
+}
+
+/// Whether a node answers there, with our token.
+pub(super) async fn remote_ready(setup: &Setup, url: &str) -> Result<()> {
+    let limit = Duration::from_secs(5);
+    remote(setup, url)?.call_within(crate::contracts::jd_classifier::GetStructure::default(), limit).await.map(drop)
+}
