@@ -15,7 +15,7 @@ use super::{
     setup::{Setup, quoted},
 };
 use crate::{
-    backends::Clock,
+    backends::{Clock, parsers::own_program},
     node::{Node, Start},
     roles,
     rpc::{Error, Result, Role},
@@ -48,6 +48,7 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
         home: setup.home.clone(),
         clock: Clock::System,
         listener: Some(listener),
+        program: own_program().map_err(Error::unavailable)?,
     };
     let node = Node::start(start).await?;
     let address = node.address.map(base_address).unwrap_or_default();

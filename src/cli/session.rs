@@ -10,6 +10,7 @@ use crate::{
     backends::{
         Clock,
         home::{Home, HomeError, Lock},
+        parsers::own_program,
     },
     config::Config,
     contracts::file_system::{ListInbox, Listing, Overview},
@@ -51,7 +52,8 @@ impl Session {
     /// Roles hosted here, over a home that is held.
     pub(super) async fn host(home: Home, config: Config, roles: &[Role], lock: Option<Lock>) -> Result<Session> {
         let limit = Duration::from_millis(config.node.drain_limit_ms);
-        let start = Start { roles: roles.to_vec(), config, home, clock: Clock::System, listener: None };
+        let program = own_program().map_err(Error::unavailable)?;
+        let start = Start { roles: roles.to_vec(), config, home, clock: Clock::System, listener: None, program };
         let node = Node::start(start).await?;
         Ok(Session { tools: node.tools.clone(), hosted: Some(Hosted { node, limit, _lock: lock }) })
     }

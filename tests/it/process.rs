@@ -29,6 +29,8 @@ impl Place {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("jd.yaml"), JD).unwrap();
+        let paths = emm::config::Config::load(None, &serde_json::json!({})).unwrap().paths;
+        emm::backends::home::Home::new(root.path(), &paths).prepare().unwrap();
         Place { root }
     }
 

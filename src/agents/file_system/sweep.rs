@@ -183,10 +183,10 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     let request: Sweep = turn.state.get(REQUEST)?;
     let before = context.checkpoints.get(&thread).await?;
     if let Some(waiting) = before.filter(|it| it.status == Status::Interrupted && !request.dry_run) {
-        // Nothing new was taught since: the question is the same.
         let known = (waiting.state.get::<String>(channel::STRUCTURE)?, waiting.state.get::<u64>(channel::LABELS)?);
-        if known == (structure.clone(), labels) {
-            return Ok(Ready::Nothing(None));
+        if let (true, Some(shown)) = (known == (structure.clone(), labels), waiting.interrupt) {
+            // Nothing new was taught since: the question is the same.
+            return Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)));
         }
     }
     // A dry run leaves no trace in the item's own thread.
