@@ -33,6 +33,8 @@ pub struct Config {
     pub cache: backends::cache::Settings,
     /// The state.
     pub state: backends::state::Settings,
+    /// The vault.
+    pub vault: backends::vault::Settings,
     /// The inbox.
     pub inbox: backends::inbox::Settings,
     /// The processes that documents are read in.

@@ -120,7 +120,7 @@ impl Home {
 
     /// The full text index.
     pub fn search(&self) -> PathBuf {
-        self.path.join("search.sqlite")
+        self.path.join("search")
     }
 
     /// The snapshot of what the classifier learnt.

@@ -16,7 +16,7 @@ use crate::{
         search,
         state::State,
         store::{Ids, Journal, Labels, Store, Structures},
-        vault::{FolderSettings, Vault},
+        vault::Vault,
     },
     config::Config,
     contracts::{content_classifier::Classify, file_system as fs, file_system_agent as agent, jd_classifier as jd},
@@ -146,7 +146,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let (index, opened) = index.map_err(Error::unavailable)?;
     let service = FileSystem::open(file_system::Parts {
         settings: parts.config.file_system.clone(),
-        vault: Vault::open_folder(&home.vault, FolderSettings::default()).await?,
+        vault: Vault::open_folder(&home.vault, parts.config.vault.folder.clone()).await?,
         vault_path: home.vault.clone(),
         inbox: Arc::new(Inbox::new(&home.inbox, parts.config.inbox.clone())),
         trash: home.store.join("trash"),

@@ -56,7 +56,7 @@ fn allowed(face: &Face, authority: Option<&str>, headers: &HeaderMap) -> Result<
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = authority.or_else(|| text(header::HOST)).map(host_name).unwrap_or_default();
     if !face.hosts.contains(host) {
-        let message = format!("this node does not answer to the host {host:?}; add it to http.hosts if it should");
+        let message = format!("this node does not answer to the host {host:?}; add it to node.hosts if it should");
         return Err(Error::new(Code::Forbidden, message));
     }
     // A browser sends Origin with whatever it posts; only pages of this node itself may call it.
@@ -113,7 +113,7 @@ async fn read(body: Body, limit: usize) -> Result<Vec<u8>> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(Error::new(Code::TooLarge, format!("the body is larger than http.body_bytes_max = {limit} bytes")))
+            Err(Error::new(Code::TooLarge, format!("the body is larger than node.body_bytes_max = {limit} bytes")))
         }
         Err(error) => Err(Error::invalid(format!("the body did not arrive whole: {error}"))),
     }

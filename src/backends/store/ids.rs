@@ -4,9 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 
+/// The version of the stored form.
+const FORMAT: u32 = 1;
+
 /// An id that emm allocated beside those of jd.yaml.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Allocated {
+    /// The version of this form.
+    pub format: u32,
     /// The id.
     pub code: String,
     /// Its title.
@@ -18,6 +23,13 @@ pub struct Allocated {
 /// All allocated ids.
 #[derive(Clone, Debug)]
 pub struct Ids(Store);
+
+impl Allocated {
+    /// An id in the form of this build.
+    pub fn new(code: String, title: String, emm_id: String) -> Self {
+        Self { format: FORMAT, code, title, emm_id }
+    }
+}
 
 impl Ids {
     /// The ids of this store.
@@ -34,7 +46,12 @@ impl Ids {
     pub async fn all(&self) -> Result<Vec<Allocated>, StoreError> {
         let mut all = Vec::new();
         for name in self.0.names("ids").await? {
-            all.push(self.0.get(&format!("ids/{name}")).await?);
+            let path = format!("ids/{name}");
+            let id: Allocated = self.0.get(&path).await?;
+            if id.format > FORMAT {
+                return Err(StoreError::Newer { path, found: id.format, known: FORMAT });
+            }
+            all.push(id);
         }
         Ok(all)
     }

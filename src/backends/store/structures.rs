@@ -1,7 +1,19 @@
 //! Published structures: `structure/{hash}`, so that every role that is told a hash means the same structure.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Store, StoreError};
 use crate::domain::jd::Structure;
+
+/// The version of the stored form.
+const FORMAT: u32 = 1;
+
+/// A structure as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: u32,
+    structure: Structure,
+}
 
 /// All structures that were ever in force.
 #[derive(Clone, Debug)]
@@ -16,7 +28,8 @@ impl Structures {
     /// Publishes a structure under its hash, which it returns. Publishing again changes nothing.
     pub async fn publish(&self, structure: &Structure) -> Result<String, StoreError> {
         let hash = structure.hash();
-        match self.0.create(&format!("structure/{hash}"), structure).await {
+        let stored = Stored { format: FORMAT, structure: structure.clone() };
+        match self.0.create(&format!("structure/{hash}"), &stored).await {
             Ok(()) | Err(StoreError::Exists(_)) => Ok(hash),
             Err(error) => Err(error),
         }
@@ -24,6 +37,11 @@ impl Structures {
 
     /// The structure of this hash.
     pub async fn get(&self, hash: &str) -> Result<Structure, StoreError> {
-        self.0.get(&format!("structure/{hash}")).await
+        let path = format!("structure/{hash}");
+        let stored: Stored = self.0.get(&path).await?;
+        if stored.format > FORMAT {
+            return Err(StoreError::Newer { path, found: stored.format, known: FORMAT });
+        }
+        Ok(stored.structure)
     }
 }

@@ -27,6 +27,14 @@ pub use paths::split;
 pub use probe::{NoReplace, Probe};
 pub use replace::Discarded;
 
+/// `[vault]`: how the vault is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// A vault that is a folder.
+    pub folder: FolderSettings,
+}
+
 /// `[vault.folder]`: how a folder is used as vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,5 +1,7 @@
 //! The tools of `file-system`, each a thin door to what the other files of this room do.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::{FileSystem, chains::append_now};
 use crate::{
     contracts::file_system::{
@@ -87,6 +89,7 @@ impl Answer<Confirm> for FileSystem {
 impl FileSystem {
     /// Moves a filed note to the place that a person names. The original stays where it is: links lead to it.
     async fn refile(&self, emm_id: &str, plan: &Plan, code: &str, request: &Confirm) -> Result<()> {
+        self.leave_in_peace(plan).await?;
         let hash = request.structure.as_deref().unwrap_or(&plan.why.structure);
         let structure = self.parts.structures.get(hash).await?;
         let folder = self.folder(&structure, code)?;
@@ -103,6 +106,21 @@ impl FileSystem {
         })
         .await?;
         self.nudge_knowledge();
+        Ok(())
+    }
+}
+
+impl FileSystem {
+    /// Refuses to move a note that its owner is writing in.
+    async fn leave_in_peace(&self, plan: &Plan) -> Result<()> {
+        let (hash, _) = self.parts.vault.hash(&plan.note).await?;
+        let stat = self.parts.vault.stat(&plan.note).await?;
+        let touched = stat.and_then(|stat| u64::try_from(stat.modified_ns / 1_000_000_000).ok()).unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let recent = now < touched + self.parts.settings.touched_seconds;
+        if recent && hash.to_hex().as_str() != plan.note_hash {
+            return Err(Error::conflict(format!("{} was edited a moment ago; try again when that is done", plan.note)));
+        }
         Ok(())
     }
 }

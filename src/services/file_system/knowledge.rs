@@ -97,14 +97,16 @@ impl FileSystem {
         if self.parts.reindex {
             self.rebuild_index().await?;
         }
+        let mut told = false;
         loop {
             let started = Instant::now();
             let changed = self.scan(&stop).await;
             let fault = changed.as_ref().err().map(ToString::to_string);
             self.parts.health.report("vault", true, fault.clone());
             match changed {
-                Ok(0) => {}
+                Ok(0) if told => {}
                 Ok(changed) => {
+                    told = true;
                     tracing::info!(changed, seconds = started.elapsed().as_secs_f64(), "knowledge caught up")
                 }
                 Err(error) => tracing::warn!("the vault cannot be read: {error}"),

@@ -46,6 +46,8 @@ pub struct Settings {
     pub note_text_bytes_max: usize,
     /// Hashes of inbox files that are remembered, so that a look does not read them again.
     pub hashes_max: usize,
+    /// A note that its owner edited so recently is left in peace, in seconds.
+    pub touched_seconds: u64,
     /// How often the vault is compared with what is known of it, in seconds, beside the events of its disk.
     pub vault_rescan_seconds: u64,
     /// How often expired trash is looked for, in seconds.

@@ -1,11 +1,15 @@
 //! What is due from time to time: expired trash, and projections that are to be made again.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::FileSystem;
 use crate::{
+    backends::inbox::TRASH_FOLDER,
     contracts::file_system::{Reindex, Reindexed},
     life::Shutdown,
     rpc::{Answer, Error, Result},
@@ -27,9 +31,12 @@ impl FileSystem {
     /// Clears what is older than the retention, but only while every item is accounted for: as long as an original is
     /// missing or changed in the vault, the trash may hold its last copy.
     async fn clear_trash(&self) -> Result<()> {
-        let (trash, now) = (self.parts.trash.clone(), self.parts.clock.now());
+        let (trashes, now) = (self.trashes(), self.parts.clock.now());
         let days = self.parts.settings.trash_retention_days;
-        if !tokio::task::spawn_blocking(move || holds_days_before(&trash, now, days)).await.map_err(Error::internal)? {
+        if !tokio::task::spawn_blocking(move || trashes.iter().any(|trash| holds_days_before(trash, now, days)))
+            .await
+            .map_err(Error::internal)?
+        {
             return Ok(());
         }
         let violations = self.verify().await?.violations.len();
@@ -48,6 +55,13 @@ impl FileSystem {
             Err(error) => tracing::warn!("the trash cannot be cleared: {error}"),
         }
         Ok(())
+    }
+}
+
+impl FileSystem {
+    /// The trash of the store, and the one inside an inbox on another file system.
+    fn trashes(&self) -> [PathBuf; 2] {
+        [self.parts.trash.clone(), self.parts.inbox.path().join(TRASH_FOLDER)]
     }
 }
 

@@ -176,7 +176,7 @@ impl Answer<Reserve> for JdClassifier {
             let taken: BTreeSet<String> = allocated.iter().map(|id| id.code.clone()).collect();
             let full = || Error::invalid(format!("category {} has no free id left", request.category));
             let code = now.structure.next_id(&request.category, &taken).ok_or_else(full)?;
-            let id = Allocated { code, title: request.title.clone(), emm_id: request.emm_id.clone() };
+            let id = Allocated::new(code, request.title.clone(), request.emm_id.clone());
             match ids.create(&id).await {
                 // The next turn finds it, as it finds one that an earlier try created.
                 Ok(()) | Err(StoreError::Exists(_)) => {}
