@@ -199,7 +199,7 @@ fn folders_have_safe_names() {
     "12": {name: Home, ids: {"12.01": Passports}}
 "#;
     let house = structure(&text.replace("LONG", &"ж".repeat(300)));
-    let category = "10-19 Life - admin/11 Me- 私 🌱 -x----";
+    let category = "10-19 Life - admin/11 Me - 私 🌱 (x)---";
     assert_eq!(house.folder("10-19").as_deref(), Some("10-19 Life - admin"));
     assert_eq!(house.folder("11").as_deref(), Some(category));
     assert_eq!(house.folder("11.11"), Some(format!("{category}/11.11 a-b-")));

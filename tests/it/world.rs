@@ -111,13 +111,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) {
 
 pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
-        for entry in fs::read_dir(folder).unwrap() {
+        // A node may be moving what is listed: what left meanwhile is not there.
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(root, &path, found);
-            } else {
-                let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-                found.insert(name, fs::read(&path).unwrap());
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            match fs::read(&path) {
+                Ok(bytes) => drop(found.insert(name, bytes)),
+                Err(_) => walk(root, &path, found),
             }
         }
     }
