@@ -1,5 +1,7 @@
 //! `emm log`, and what other commands ask of the journal.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     Exit,
     documents::identity,
@@ -33,15 +35,14 @@ pub(super) async fn log(
     let session = Session::open(setup, screen, &[Role::FileSystem]).await?;
     let item = item.map(|item| named(setup, &item));
     let since = since.map(|since| since.0.to_string());
-    // A chain is short; elsewhere the newest are asked for.
-    let request = History { item, run, since: since.clone(), limit: if since.is_some() { ALL } else { limit } };
+    // An intent and its effect make one line, so that a line may need two entries.
+    let enough = if since.is_some() { ALL } else { limit.saturating_mul(2) };
+    let request = History { item, run, since, limit: if screen.json { limit } else { enough } };
     let found = session.tools.call(request).await;
     session.close().await;
-    let mut found = found?;
-    found.entries.truncate(limit);
-    screen.show(&found, |screen, found| {
-        for entry in &found.entries {
-            screen.line(line(entry));
+    screen.show(&found?, |screen, found| {
+        for line in lines(&found.entries).take(limit) {
+            screen.line(line);
         }
     })?;
     Ok(Exit::Done)
@@ -56,19 +57,35 @@ pub(super) fn named(setup: &Setup, item: &str) -> String {
     inside().unwrap_or_else(|| item.to_owned())
 }
 
-/// One effect in one line.
-fn line(entry: &Entry) -> String {
-    let id = entry.emm_id.chars().take(8).collect::<String>();
-    let (what, about) = told(&entry.link.effect);
-    format!("{}  {id}  {what:<11} {}", local(&entry.link.at), safe(&about))
+/// One line an effect; an intent that was carried out is told with what it led to.
+fn lines(entries: &[Entry]) -> impl Iterator<Item = String> {
+    let plans: BTreeMap<(&str, u32), &Entry> =
+        entries.iter().map(|entry| ((entry.emm_id.as_str(), entry.number), entry)).collect();
+    let done: BTreeSet<(&str, u32)> = entries
+        .iter()
+        .filter_map(|entry| match entry.link.effect {
+            Effect::Filed { plan } => Some((entry.emm_id.as_str(), plan)),
+            _ => None,
+        })
+        .collect();
+    entries.iter().filter(move |entry| !done.contains(&(entry.emm_id.as_str(), entry.number))).map(move |entry| {
+        let (what, about) = match entry.link.effect {
+            Effect::Filed { plan } => {
+                let plan = plans.get(&(entry.emm_id.as_str(), plan));
+                ("filed", plan.map(|plan| told(&plan.link.effect).1).unwrap_or_default())
+            }
+            ref effect => told(effect),
+        };
+        let id = entry.emm_id.chars().take(8).collect::<String>();
+        format!("{}  {id}  {what:<11} {}", local(&entry.link.at), safe(&about))
+    })
 }
 
 /// What an effect was, in a word and what it was about.
 pub(super) fn told(effect: &Effect) -> (&'static str, String) {
     match effect {
-        Effect::Seen { origin, plan: Some(plan) } => ("filing", format!("{} -> {}", origin.place, plan.note)),
         Effect::Seen { origin, plan: None } => ("asked", origin.place.clone()),
-        Effect::Filing { origin, plan } => {
+        Effect::Seen { origin, plan: Some(plan) } | Effect::Filing { origin, plan } => {
             let by = if plan.why.by_person { "by you".to_owned() } else { percent(plan.why.confidence) };
             ("filing", format!("{} -> {} ({by})", origin.place, plan.note))
         }

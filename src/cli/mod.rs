@@ -25,7 +25,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use self::{
     flags::{Cli, Command},
@@ -93,9 +93,12 @@ async fn run(cli: Cli, screen: &Screen) -> Result<Exit> {
             return serve::run(setup, screen, &roles).await;
         }
         (role, _) => {
-            let words = "--role starts a node and takes no command";
-            let words = if role.is_some() { words } else { "type a command, or --role all to start a node" };
-            let _ = Cli::command().error(clap::error::ErrorKind::MissingSubcommand, words).print();
+            let mut usage = Cli::command();
+            let error = match role {
+                Some(_) => usage.error(ErrorKind::ArgumentConflict, "--role starts a node and takes no command"),
+                None => clap::Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, usage.render_help()),
+            };
+            let _ = error.print();
             return Ok(Exit::Usage);
         }
     };

@@ -128,7 +128,7 @@ fn steers(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `0.8` as `80 %`.
+/// `0.8` as `80 %`; rounded down, for 79.6 % is below a threshold of 80 %.
 pub(super) fn percent(probability: f64) -> String {
-    format!("{:.0} %", probability * 100.0)
+    format!("{} %", (probability * 100.0 + 1e-6).floor())
 }

@@ -81,10 +81,7 @@ fn shadow(real: &Home, folder: &Path) -> Result<Home> {
     {
         for suffix in ["", "-wal"] {
             let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-            let from = with(&from);
-            if from.exists() {
-                fs::copy(&from, with(&to)).map_err(at(&from))?;
-            }
+            copy(&with(&from), &with(&to)).map_err(at(&from))?;
         }
     }
     Ok(home)
@@ -107,6 +104,19 @@ fn mirror(from: &Path, to: &Path, without: &[&str]) -> io::Result<()> {
         } else if fs::hard_link(&from, &to).is_err() {
             fs::copy(&from, &to)?;
         }
+    }
+    Ok(())
+}
+
+/// A copy of a file or a folder of files, which the shadow may change; nothing where there is none.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return if from.exists() { fs::copy(from, to).map(drop) } else { Ok(()) };
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
     }
     Ok(())
 }

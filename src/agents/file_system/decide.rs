@@ -76,7 +76,8 @@ pub(super) fn verdict(
         let decision = decision(&category, probability, false);
         return Verdict::New { category, title: understood.title.clone(), decision };
     }
-    let percent = |probability: f64| (probability * 100.0).round();
+    // Rounded down: 79.6 % must not read as the 80 % that it does not reach.
+    let percent = |probability: f64| (probability * 100.0 + 1e-6).floor();
     Verdict::Ask(format!(
         "the best place, {}, is {} % likely; emm files by itself from {} %",
         best.code,

@@ -12,13 +12,14 @@ const EXCERPT_LINES: usize = 5;
 /// The keys, as they are shown under each item.
 pub(super) const KEYS: &str = "1-3 file there   o other place   n new id   s skip   u undo   q quit   ? help";
 /// What `?` shows.
-pub(super) const HELP: &str = "\
-  1 2 3   file it under that candidate (Enter is not needed)
-  o       another place: type words or digits to filter, Tab completes, arrows choose, Enter files
-  n       a new id: choose the category the same way, then write a title
+pub(super) const HELP: &str = "
+  1 2 3   file it under that candidate (no Enter needed)
+  o       another place: type words or digits, Tab completes, arrows choose
+  n       a new id: choose its category the same way, then write a title
   s       skip: it stays in the inbox, and is not asked about again
   u       take the last answer back
-  q       stop; what was answered is done, the rest waits";
+  q       stop; what was answered is done, the rest waits
+";
 
 /// The width to draw for.
 pub(super) fn width(columns: u16) -> usize {
@@ -44,11 +45,11 @@ pub(super) fn item(
         bold.apply_to(fit(&safe(&review.title), width)).to_string(),
         String::new(),
     ];
-    let excerpt = wrap(&safe(&review.excerpt), width - 2);
+    let excerpt = wrap(&safe(&review.excerpt), width - 4);
     let more = excerpt.len() > EXCERPT_LINES;
     for (at, line) in excerpt.into_iter().take(EXCERPT_LINES).enumerate() {
         let end = if more && at + 1 == EXCERPT_LINES { " \u{2026}" } else { "" };
-        lines.push(format!("  {}{end}", fit(&line, width - 4)));
+        lines.push(format!("  {line}{end}"));
     }
     if review.excerpt.is_empty() {
         lines.push(format!("  {}", dim.apply_to(format!("(no text; {} bytes)", review.item.bytes))));

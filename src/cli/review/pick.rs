@@ -117,6 +117,7 @@ fn draw(term: &Term, screen: &Screen, prompt: &str, typed: &str, found: &[&Choic
     }
     let about = match found.len() {
         0 => "no place matches; Backspace takes letters away, Esc leaves".to_owned(),
+        1 => "Enter takes it, Esc leaves".to_owned(),
         count => format!("{count} places: type to filter, Tab completes, Enter takes it, Esc leaves"),
     };
     lines.push(format!("  {}", dim.apply_to(fit(&about, width - 2))));

@@ -143,7 +143,12 @@ impl Round<'_> {
         let green = self.screen.style(Style::new().green());
         let width = draw::width(self.term.size().1);
         let said = match &settled.filed {
-            Some(filed) => format!("\u{2192} {}", safe(&filed.note)),
+            Some(filed) => {
+                // The end of the path says most: its own folder, and the note.
+                let mut parts: Vec<&str> = filed.note.rsplitn(3, '/').take(2).collect();
+                parts.reverse();
+                format!("\u{2192} {}", safe(&parts.join("/")))
+            }
             None => "\u{2192} left in the inbox".to_owned(),
         };
         self.write(&format!("{}\n", green.apply_to(draw::fit(&said, width))))

@@ -18,6 +18,11 @@ use crate::{
 /// The largest note whose difference is shown, in bytes.
 const SHOWN_BYTES_MAX: u64 = 16 << 20;
 
+/// The part of a name that its name in the trash keeps, in bytes: the rest of the 255 says whose it is.
+const NAME_BYTES_MAX: usize = 190;
+/// How often the same item can be undone on one day.
+const UNDONE_MAX: u32 = 1000;
+
 impl FileSystem {
     pub(super) async fn undo(&self, request: Undo) -> Result<Undone> {
         let emm_id = self.chains.resolve(&request.emm_id).await?;
@@ -157,9 +162,14 @@ impl FileSystem {
 
     /// Takes a file that emm wrote out of the vault, into the trash.
     pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str) -> Result<()> {
-        let name = path.rsplit('/').next().unwrap_or(path);
         let (trash, hash) = (self.parts.trash.join(self.parts.clock.today()), parse_hash(hash)?);
-        match self.parts.vault.remove_to(path, hash, &trash, &format!("undone-{emm_id}-{name}"), emm_id).await {
+        let mut removed = self.parts.vault.remove_to(path, hash, &trash, &undone_name(path, emm_id, 0), emm_id).await;
+        for number in 1..UNDONE_MAX {
+            // Undone before on the same day: what lies in the trash stays there.
+            let Err(VaultError::Exists { .. }) = removed else { break };
+            removed = self.parts.vault.remove_to(path, hash, &trash, &undone_name(path, emm_id, number), emm_id).await;
+        }
+        match removed {
             Ok(Removed::Moved) | Err(VaultError::NotFound { .. }) => {}
             Ok(Removed::Changed { .. }) => {
                 return Err(Error::conflict(format!(
@@ -178,6 +188,13 @@ impl FileSystem {
         }
         Ok(())
     }
+}
+
+/// The name in the trash of what an undo took out of the vault, within what a file name may have.
+fn undone_name(path: &str, emm_id: &str, number: u32) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
+    format!("undone-{emm_id}-{number}-{name}")
 }
 
 fn inbox_error(error: InboxError) -> Error {
