@@ -20,4 +20,5 @@ mod scenarios;
 mod search;
 mod vault;
 mod vault_custody;
+mod vault_trees;
 mod world;
