@@ -17,6 +17,8 @@ use crate::{
 
 /// The largest note whose difference is shown, in bytes.
 const SHOWN_BYTES_MAX: u64 = 16 << 20;
+/// How often one item may be undone on one day.
+const UNDONE_A_DAY_MAX: usize = 100;
 
 impl FileSystem {
     pub(super) async fn undo(&self, request: Undo) -> Result<Undone> {
@@ -54,10 +56,10 @@ impl FileSystem {
         fault!("undo: after the intent");
         let place = self.bring_back(emm_id, chain, plan).await?;
         fault!("undo: after the inbox");
-        self.remove(&plan.note, &plan.note_hash, emm_id).await?;
+        self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
         fault!("undo: after the note");
         if let Some(original) = &plan.original {
-            self.remove(original, &chain.origin.hash, emm_id).await?;
+            self.remove(original, &chain.origin.hash, emm_id, chain.origin.folder).await?;
         }
         fault!("undo: before the journal");
         self.unteach(emm_id).await?;
@@ -86,7 +88,7 @@ impl FileSystem {
             )));
         }
         if let Some(original) = &plan.original {
-            let (found, _) = self.parts.vault.hash(original).await?;
+            let found = self.original_hash(original, chain.origin.folder).await?;
             if found.to_hex().as_str() != chain.origin.hash {
                 return Err(Error::conflict(format!(
                     "{original} was changed since it was filed; undo would lose the change"
@@ -129,6 +131,11 @@ impl FileSystem {
         }
         // Brought back already by an undo that was interrupted, or expired: the vault has the bytes.
         let created = match (&plan.original, &plan.patch) {
+            (Some(original), _) if chain.origin.folder => match self.parts.vault.open_tree(original).await {
+                Ok(tree) => self.parts.inbox_writer.create_tree(&place, tree, hash, emm_id).await,
+                Err(VaultError::NotFound { .. }) => return Ok(place),
+                Err(error) => return Err(error.into()),
+            },
             (Some(original), _) => match self.parts.vault.open(original).await {
                 Ok(file) => self.parts.inbox_writer.create_from_file(&place, file, hash, emm_id).await,
                 Err(VaultError::NotFound { .. }) => return Ok(place),
@@ -153,11 +160,24 @@ impl FileSystem {
         }
     }
 
-    /// Takes a file that emm wrote out of the vault, into the trash.
-    pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str) -> Result<()> {
+    /// Takes a file or folder that emm wrote out of the vault, into the trash.
+    pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str, folder: bool) -> Result<()> {
         let name = path.rsplit('/').next().unwrap_or(path);
         let (trash, hash) = (self.parts.trash.join(self.parts.clock.today()), parse_hash(hash)?);
-        match self.parts.vault.remove_to(path, hash, &trash, &format!("undone-{emm_id}-{name}"), emm_id).await {
+        let mut removed = Err(VaultError::Exists { path: path.to_owned() });
+        for number in 1..=UNDONE_A_DAY_MAX {
+            // Filed and undone before on this day: that lies in the trash as well.
+            if !matches!(removed, Err(VaultError::Exists { .. })) {
+                break;
+            }
+            let number = if number == 1 { String::new() } else { format!("-{number}") };
+            let name = format!("undone-{emm_id}{number}-{name}");
+            removed = match folder {
+                true => self.parts.vault.remove_tree_to(path, hash, &trash, &name, emm_id).await,
+                false => self.parts.vault.remove_to(path, hash, &trash, &name, emm_id).await,
+            };
+        }
+        match removed {
             Ok(Removed::Moved) | Err(VaultError::NotFound { .. }) => {}
             Ok(Removed::Changed { .. }) => {
                 return Err(Error::conflict(format!(
