@@ -49,6 +49,8 @@ pub enum Space {
     Notes,
     /// Thread -> last checkpoint; tag: status.
     Checkpoints,
+    /// `emm_id` of a folder that is one thing -> where it lies in the vault.
+    Trees,
 }
 
 impl Space {
@@ -58,6 +60,7 @@ impl Space {
             Space::Effects => "effects",
             Space::Notes => "notes",
             Space::Checkpoints => "checkpoints",
+            Space::Trees => "trees",
         }
     }
 }

@@ -26,4 +26,5 @@ mod search;
 mod sources;
 mod vault;
 mod vault_custody;
+mod vault_trees;
 mod world;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use emm::{
     contracts::{
-        file_system::{Confirm, ListInbox, Undo, Verify},
+        file_system::{Confirm, ListInbox, Reindex, Search, Undo, Verify},
         file_system_agent::{AnswerReview, Answered, ListReviews, Sweep},
         jd_classifier::GetStructure,
     },
@@ -62,6 +62,8 @@ struct Step {
     undo: Option<String>,
     /// An undo that must be refused, and a word of the reason.
     undo_refused: Vec<String>,
+    /// Words that no indexed note has.
+    finds_nothing: Option<String>,
     /// Stops all nodes and starts them again.
     restart: bool,
 }
@@ -188,6 +190,11 @@ async fn one(
         let error = world.call(request).await.expect_err("the undo must be refused");
         assert_eq!(error.code, Code::Conflict, "{at}: {error}");
         assert!(error.message.contains(word.as_str()), "{at}: {error} does not say {word:?}");
+    }
+    if let Some(words) = &step.finds_nothing {
+        world.call(Reindex {}).await.unwrap();
+        let hits = world.call(Search { words: words.clone(), limit: 9 }).await.unwrap();
+        assert!(hits.hits.is_empty() && hits.indexed > 0, "{at}: {hits:#?}");
     }
     if step.restart { world.restart(placement, extra).await } else { world }
 }

@@ -4,6 +4,7 @@
 //! leads nowhere.
 
 mod copy;
+mod copy_tree;
 mod place;
 mod sync;
 mod take;
@@ -19,13 +20,14 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 pub use copy::{BUFFER_BYTES, copy, hash};
+pub use copy_tree::{copy_tree, make_temporary_folder, remove_tree, sync_tree};
 pub use place::{
     Placer, TEMPORARY_SUFFIX, discard_temporaries, is_safe_tag, open_temporary, rename_by_link, rename_no_replace,
     temporary_names,
 };
 pub use sync::FolderSync;
 pub use take::{Place, Taken, free_name, numbered, put_back, shortened, take, take_whole};
-pub use tree::{TREE_DEPTH_MAX, Tree, names, tree};
+pub use tree::{TREE_DEPTH_MAX, Tree, names, paths, tree};
 
 /// What a file is by, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -141,7 +141,8 @@ pub fn temporary_names(tag: &str) -> io::Result<impl Iterator<Item = OsString>> 
     Ok(std::iter::once(first).chain(later.collect::<Vec<_>>()).map(OsString::from))
 }
 
-/// Removes the temporaries of this tag from a folder and no others; gives how many there were.
+/// Removes the temporaries of this tag from a folder and no others, folders with all that is in them; gives how many there
+/// were.
 ///
 /// # Errors
 /// When one cannot be removed.
@@ -151,10 +152,19 @@ pub fn discard_temporaries(folder: impl AsFd, tag: &str) -> io::Result<usize> {
         match rustix::fs::unlinkat(&folder, &name, AtFlags::empty()) {
             Ok(()) => count += 1,
             Err(Errno::NOENT) => {}
+            // PERM is what POSIX says of unlinking a folder, ISDIR what Linux says.
+            Err(Errno::ISDIR | Errno::PERM) if is_folder(&folder, &name) => {
+                super::remove_tree(&folder, &name)?;
+                count += 1;
+            }
             Err(error) => return Err(error.into()),
         }
     }
     Ok(count)
+}
+
+fn is_folder(folder: impl AsFd, name: &OsStr) -> bool {
+    super::stat(folder, name).is_ok_and(|stat| super::file_type(&stat) == FileType::Directory)
 }
 
 /// Renames a file or folder to a name that must be free. Where the file system has no such rename (NFS), a file goes by hard

@@ -128,7 +128,7 @@ impl FolderSync {
 }
 
 /// One fsync; a file system that cannot sync a folder (some network and FUSE ones) writes names through anyway.
-fn sync_now(folder: impl AsFd) -> io::Result<()> {
+pub(super) fn sync_now(folder: impl AsFd) -> io::Result<()> {
     match rustix::fs::fsync(folder) {
         Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
         other => Ok(other?),

@@ -48,6 +48,51 @@ pub fn tree(folder: impl AsFd, entries_max: usize) -> io::Result<Tree> {
     Ok(Tree { hash: walk.hasher.finalize(), size_bytes: walk.size_bytes, files: walk.files })
 }
 
+/// The paths of all files and links in a folder, relative to it and in order, without hashing them.
+///
+/// # Errors
+/// When a folder in it cannot be read, or it has more than `entries_max` entries.
+pub fn paths(folder: impl AsFd, entries_max: usize) -> io::Result<Vec<OsString>> {
+    let (mut found, mut left) = (Vec::new(), entries_max);
+    paths_below(folder.as_fd(), OsStr::new(""), 0, &mut left, &mut found)?;
+    Ok(found)
+}
+
+fn paths_below(
+    folder: BorrowedFd<'_>,
+    path: &OsStr,
+    depth: usize,
+    left: &mut usize,
+    found: &mut Vec<OsString>,
+) -> io::Result<()> {
+    if depth > TREE_DEPTH_MAX {
+        return Err(too_deep());
+    }
+    for name in names(folder)? {
+        *left = left.checked_sub(1).ok_or_else(too_many)?;
+        let mut inner = path.to_owned();
+        if !inner.is_empty() {
+            inner.push("/");
+        }
+        inner.push(&name);
+        match super::file_type(&super::stat(folder, &name)?) {
+            FileType::Directory => {
+                paths_below(super::open_folder(folder, &name)?.as_fd(), &inner, depth + 1, left, found)?;
+            }
+            _ => found.push(inner),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn too_deep() -> io::Error {
+    io::Error::other(format!("more than {TREE_DEPTH_MAX} folders deep"))
+}
+
+pub(super) fn too_many() -> io::Error {
+    io::Error::other("too many files in one folder")
+}
+
 struct Walk {
     hasher: blake3::Hasher,
     size_bytes: u64,
@@ -58,10 +103,10 @@ struct Walk {
 impl Walk {
     fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8], depth: usize) -> io::Result<()> {
         if depth > TREE_DEPTH_MAX {
-            return Err(io::Error::other(format!("more than {TREE_DEPTH_MAX} folders deep")));
+            return Err(too_deep());
         }
         for name in names(folder)? {
-            self.left = self.left.checked_sub(1).ok_or_else(|| io::Error::other("too many files in one folder"))?;
+            self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
             let mut inner = path.to_vec();
             inner.push(b'/');
             inner.extend_from_slice(name.as_bytes());

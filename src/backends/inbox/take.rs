@@ -32,6 +32,40 @@ impl Inbox {
         disk::open_file(folder, &name).map_err(|error| InboxError::of(path, error))
     }
 
+    /// Opens a folder of the inbox that is one thing; no link is followed.
+    ///
+    /// # Errors
+    /// [`InboxError::NotFound`] when its owner took it back; `Escapes` for what is no folder; `Vanished`.
+    pub fn open_folder(&self, path: &str) -> Result<OwnedFd, InboxError> {
+        let (folder, name) = self.locate(path)?;
+        disk::open_folder(folder, &name).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => InboxError::Escapes { path: path.to_owned() },
+            _ => InboxError::of(path, error),
+        })
+    }
+
+    /// The hash of a file, or of a folder that is one thing, as it is now.
+    ///
+    /// # Errors
+    /// As [`Inbox::open`] and [`Inbox::open_folder`]; `Io` when something in it cannot be read.
+    pub fn hash_now(&self, path: &str, folder: bool) -> Result<Hashed, InboxError> {
+        let hashed = match folder {
+            true => disk::tree(self.open_folder(path)?, self.settings.entries_max)
+                .map(|tree| Hashed { hash: tree.hash, size_bytes: tree.size_bytes }),
+            false => disk::hash(&self.open(path)?).map(|(hash, size_bytes)| Hashed { hash, size_bytes }),
+        };
+        hashed.map_err(|error| InboxError::of(path, error))
+    }
+
+    /// The paths of all files in a folder that is one thing, in order.
+    ///
+    /// # Errors
+    /// As [`Inbox::open_folder`]; `Io` when something in it cannot be read.
+    pub fn paths(&self, path: &str) -> Result<Vec<OsString>, InboxError> {
+        let paths = disk::paths(self.open_folder(path)?, self.settings.entries_max);
+        paths.map_err(|error| InboxError::of(path, error))
+    }
+
     /// Hashes an entry through a bounded buffer.
     ///
     /// # Errors
@@ -39,12 +73,10 @@ impl Inbox {
     pub fn hash(&self, entry: &Entry) -> Result<Hashed, InboxError> {
         let fail = |error| InboxError::of(&entry.path, error);
         let changed = || InboxError::Changed { path: entry.path.clone(), now: entry.path.clone() };
-        let (folder, name) = self.locate(&entry.path)?;
         if let Kind::Folder { .. } = entry.kind {
-            let inner = disk::open_folder(folder, &name).map_err(fail)?;
-            let tree = disk::tree(inner, self.settings.entries_max).map_err(fail)?;
-            return Ok(Hashed { hash: tree.hash, size_bytes: tree.size_bytes });
+            return self.hash_now(&entry.path, true);
         }
+        let (folder, name) = self.locate(&entry.path)?;
         let file = disk::open_file(folder, &name).map_err(fail)?;
         let stat = || rustix::fs::fstat(&file).map_err(|error| fail(error.into()));
         let before = stat()?;

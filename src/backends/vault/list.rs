@@ -9,6 +9,9 @@ use super::VaultError;
 use super::folder::Folder;
 use crate::backends::disk::{self, TREE_DEPTH_MAX};
 
+/// A folder that holds this is a repository: what it has is a program's text, not its owner's notes.
+const REPOSITORY: &str = ".git";
+
 /// Folders that are never part of a vault's content, besides all hidden ones (`.obsidian`, `.trash`, `.git`).
 const SKIPPED: [&str; 1] = ["node_modules"];
 
@@ -33,7 +36,8 @@ pub struct Listing {
 }
 
 impl Folder {
-    /// All files in order of their paths; hidden files and folders are left out, links are not followed.
+    /// All files in order of their paths; hidden files and folders are left out, repositories inside
+    /// the vault too, links are not followed.
     ///
     /// # Errors
     /// `Io` beyond the configured number of files; when the vault itself cannot be read.
@@ -55,6 +59,10 @@ impl Folder {
                 return Ok(());
             }
         };
+        // The vault itself may well be one.
+        if depth > 0 && names.iter().any(|name| name == REPOSITORY) {
+            return Ok(());
+        }
         for name in names {
             let shown = name.to_string_lossy();
             if shown.starts_with('.') || SKIPPED.contains(&&*shown) {

@@ -12,9 +12,11 @@ mod parents;
 mod paths;
 mod probe;
 mod replace;
+mod tree;
 mod write;
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
@@ -129,6 +131,56 @@ impl Vault {
         let (folder, path, tag) = self.parts(path, tag);
         let (trash, name): (PathBuf, String) = (trash.to_owned(), name.to_owned());
         blocking(move || folder.remove_to(&path, &expected, &trash, &name, &tag)).await
+    }
+
+    /// Copies a whole folder to a new path if the hash of its tree is the expected one; see [`Folder::create_tree`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_tree(
+        &self,
+        path: &str,
+        source: OwnedFd,
+        expected: Hash,
+        tag: &str,
+    ) -> Result<Created, VaultError> {
+        let (folder, path, tag) = self.parts(path, tag);
+        blocking(move || folder.create_tree(&path, &source, &expected, &tag)).await
+    }
+
+    /// Takes a whole folder out of the vault into the store's trash; see [`Folder::remove_tree_to`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn remove_tree_to(
+        &self,
+        path: &str,
+        expected: Hash,
+        trash: &Path,
+        name: &str,
+        tag: &str,
+    ) -> Result<Removed, VaultError> {
+        let (folder, path, tag) = self.parts(path, tag);
+        let (trash, name): (PathBuf, String) = (trash.to_owned(), name.to_owned());
+        blocking(move || folder.remove_tree_to(&path, &expected, &trash, &name, &tag)).await
+    }
+
+    /// Opens a folder that is one thing, to be copied elsewhere; see [`Folder::open_tree`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_tree(&self, path: &str) -> Result<OwnedFd, VaultError> {
+        let (folder, path, _) = self.parts(path, "");
+        blocking(move || folder.open_tree(&path)).await
+    }
+
+    /// The hash of a folder's tree and the bytes of its files; see [`Folder::hash_tree`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn hash_tree(&self, path: &str) -> Result<(Hash, u64), VaultError> {
+        let (folder, path, _) = self.parts(path, "");
+        blocking(move || folder.hash_tree(&path)).await
     }
 
     /// The whole content of a file of at most `bytes_max`.

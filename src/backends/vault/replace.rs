@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use blake3::Hash;
-use rustix::fs::{AtFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, RenameFlags};
 
 use super::VaultError;
 use super::folder::Folder;
@@ -60,9 +60,10 @@ impl Folder {
         }
     }
 
-    /// Clears what a killed writer of this tag left beside `path`, and nothing else. Half-written temporaries are removed; the
-    /// other half of a killed exchange is removed if its hash is among `ours` (what the journal says we wrote or were
-    /// writing there), else it is the owner's edit and comes back beside the note under a free name.
+    /// Clears what a killed writer of this tag left beside `path`, and nothing else. Half-written temporaries are removed,
+    /// folders too; the other half of a killed exchange, or a folder set aside on its way out, is removed if its hash is
+    /// among `ours` (what the journal says we wrote or were writing there), else it is the owner's edit and comes back beside
+    /// the note under a free name.
     ///
     /// # Errors
     /// When one cannot be read, removed or renamed.
@@ -73,12 +74,15 @@ impl Folder {
             let removed = disk::discard_temporaries(&parent.fd, tag)?;
             let mut discarded = Discarded { removed, rescued: Vec::new() };
             for swap in disk::temporary_names(&swap_tag(tag))? {
-                let hash = match disk::open_file(&parent.fd, &swap) {
+                let (hash, is_folder) = match disk::stat(&parent.fd, &swap) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    other => disk::hash(&other?)?.0,
+                    other => self.hash_any(&parent.fd, &swap, disk::file_type(&other?))?,
                 };
                 if ours.contains(&hash) {
-                    rustix::fs::unlinkat(&parent.fd, &swap, AtFlags::empty())?;
+                    match is_folder {
+                        true => disk::remove_tree(&parent.fd, &swap)?,
+                        false => rustix::fs::unlinkat(&parent.fd, &swap, AtFlags::empty())?,
+                    }
                     discarded.removed += 1;
                     continue;
                 }
@@ -97,9 +101,18 @@ impl Folder {
             other => other.map_err(|error| VaultError::of(path, error)),
         }
     }
+
+    /// The hash of a file's content or of a folder's tree, and whether it is a folder.
+    fn hash_any(&self, folder: impl AsFd, name: &OsStr, kind: FileType) -> io::Result<(Hash, bool)> {
+        if kind == FileType::Directory {
+            let tree = disk::tree(disk::open_folder(folder, name)?, self.inner.settings.listed_files_max)?;
+            return Ok((tree.hash, true));
+        }
+        Ok((disk::hash(&disk::open_file(folder, name)?)?.0, false))
+    }
 }
 
-fn swap_tag(tag: &str) -> String {
+pub(super) fn swap_tag(tag: &str) -> String {
     format!("{tag}-swap")
 }
 

@@ -20,6 +20,9 @@ pub struct Origin {
     /// Whether it is a folder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub folder: bool,
+    /// Why the folder is one thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Everything that filing one item does to the vault and the inbox, settled before the first effect.

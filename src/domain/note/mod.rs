@@ -5,6 +5,7 @@
 //! to, never rewritten; what comes from a document is never live (it cannot run, embed, tag or link into the vault); the
 //! same input gives the same bytes.
 
+mod contents;
 mod defuse;
 mod describe;
 mod diff;
@@ -18,6 +19,7 @@ mod scan;
 mod title;
 mod yaml;
 
+pub use contents::{describe_folder, folder_contents};
 pub use defuse::{TextFormat, defuse};
 pub use describe::{DESCRIPTION_CHARS_MAX, describe};
 pub use diff::unified_diff;

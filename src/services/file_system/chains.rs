@@ -1,6 +1,6 @@
 //! The chains of all items: the journal, and its projection in the state that makes reading cheap.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     backends::{
@@ -71,12 +71,25 @@ impl Chains {
 
     async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<(u32, Link)>) -> Result<()> {
         let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), chain)];
+        if chain.origin.folder {
+            let original = chain.plan.as_ref().and_then(|(_, plan)| plan.original.as_ref());
+            puts.push(match original {
+                Some(path) => Put::new(Space::Trees, emm_id, "", path),
+                None => Put::remove(Space::Trees, emm_id),
+            });
+        }
         for (number, link) in links {
             let entry = Entry { emm_id: emm_id.to_owned(), number, link };
             let key = format!("{}/{emm_id}/{number:06}", entry.link.at);
             puts.push(Put::new(Space::Effects, key, entry.link.run.clone(), &entry));
         }
         Ok(self.state.write(puts).await?)
+    }
+
+    /// Where the folders that are one thing lie in the vault, or are about to.
+    pub(super) async fn trees(&self) -> Result<BTreeSet<String>> {
+        let found: Vec<(String, String)> = self.state.scan(Space::Trees, Select::default()).await?;
+        Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
     /// Every item, sorted by `emm_id`; with a standing, only those that have it.
@@ -120,7 +133,8 @@ impl Chains {
         }
         for emm_id in known.keys().filter(|emm_id| !lengths.contains_key(*emm_id)) {
             // The store was put back to an earlier moment: what it does not have did not happen.
-            self.state.write(vec![Put::remove(Space::Chains, emm_id.clone())]).await?;
+            let gone = [Space::Chains, Space::Trees].map(|space| Put::remove(space, emm_id.clone()));
+            self.state.write(gone.to_vec()).await?;
         }
         Ok(lengths.len())
     }
@@ -128,6 +142,7 @@ impl Chains {
     /// Forgets the projection, so that `heal` reads everything again.
     pub(super) async fn forget(&self) -> Result<()> {
         self.state.clear(Space::Chains).await?;
+        self.state.clear(Space::Trees).await?;
         Ok(self.state.clear(Space::Effects).await?)
     }
 

@@ -109,9 +109,9 @@ impl FileSystem {
 
     /// What of a committed plan can still be carried out: all of it, or the names that are free or hold our own bytes.
     async fn resume(&self, item: &Item, plan: &Plan) -> Result<Resumed> {
-        let note = self.usable(&plan.note, &plan.note_hash).await?;
+        let note = usable(self.original_hash(&plan.note, false).await, &plan.note_hash)?;
         let original = match &plan.original {
-            Some(path) => self.usable(path, &item.hash).await?,
+            Some(path) => usable(self.original_hash(path, item.folder.is_some()).await, &item.hash)?,
             None => Usable::Free,
         };
         if note == Usable::Ours && original != Usable::Taken {
@@ -130,24 +130,11 @@ impl FileSystem {
         Ok(Resumed::Names(ours(note, names.0), ours(original, names.1)))
     }
 
-    async fn usable(&self, path: &str, hash: &str) -> Result<Usable> {
-        match self.parts.vault.hash(path).await {
-            Ok((found, _)) if found.to_hex().as_str() == hash => Ok(Usable::Ours),
-            Ok(_) => Ok(Usable::Taken),
-            Err(VaultError::NotFound { .. }) => Ok(Usable::Free),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// The first two effects: the original, then the note, each durable before the next.
     async fn carry_out(&self, item: &Item, prepared: &Prepared) -> Result<(), Carry> {
-        let hash = parse_hash(&item.hash)?;
         if let Some(path) = &prepared.plan.original {
-            let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
-            let opened = tokio::task::spawn_blocking(move || inbox.open(&place)).await.map_err(Error::internal)?;
-            let file = opened.map_err(Error::from)?;
             fault!("filing: before the original");
-            settle(self.parts.vault.create_from_file(path, file, hash, &item.emm_id).await)?;
+            settle(self.put_original(item, path).await?)?;
         }
         fault!("filing: before the note");
         match &prepared.note {
@@ -244,6 +231,16 @@ impl From<Error> for Carry {
     }
 }
 
+fn usable(found: Result<blake3::Hash, VaultError>, hash: &str) -> Result<Usable> {
+    match found {
+        Ok(found) if found.to_hex().as_str() == hash => Ok(Usable::Ours),
+        // Something of another kind is there as well.
+        Ok(_) | Err(VaultError::Exists { .. }) => Ok(Usable::Taken),
+        Err(VaultError::NotFound { .. }) => Ok(Usable::Free),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Written now, or before: both are done. Something else in its place is not.
 fn settle(created: Result<Created, VaultError>) -> Result<(), Carry> {
     match created {
@@ -255,7 +252,7 @@ fn settle(created: Result<Created, VaultError>) -> Result<(), Carry> {
 
 pub(super) fn origin(item: &Item) -> Origin {
     let Item { place, hash, bytes, folder, .. } = item.clone();
-    Origin { place, hash, bytes, folder: folder.is_some() }
+    Origin { place, hash, bytes, folder: folder.is_some(), reason: folder }
 }
 
 pub(super) fn parse_hash(hash: &str) -> Result<blake3::Hash> {

@@ -125,7 +125,7 @@ impl FileSystem {
 
     /// One comparison. Returns how many notes were new, changed, moved or gone.
     async fn scan(&self, stop: &Shutdown) -> Result<usize> {
-        let listed = self.parts.vault.list().await?;
+        let listed = self.listed().await?;
         *self.knowledge.folders.lock() = Arc::new(folders(&listed));
         let known: BTreeMap<String, Known> =
             self.state().scan(Space::Notes, Select::default()).await?.into_iter().collect();

@@ -7,6 +7,7 @@ mod folders;
 mod holding;
 mod knowledge;
 mod listing;
+mod one_thing;
 mod plan;
 mod reading;
 mod recovery;

@@ -31,12 +31,6 @@ pub(super) struct Names<'a> {
 impl FileSystem {
     /// The plan for an item, with names that are settled or free now.
     pub(super) async fn prepare(&self, item: &Item, decision: &Decision, names: Names<'_>) -> Result<Prepared> {
-        if item.folder.is_some() {
-            return Err(Error::invalid(format!(
-                "{} is a folder that is one thing; emm does not file folders yet: move it into the vault by hand",
-                item.place
-            )));
-        }
         let structure = self.parts.structures.get(&decision.structure).await?;
         let folder = self.folder(&structure, &decision.code)?;
         let (extracted, title) = match self.read(item).await? {
@@ -64,7 +58,10 @@ impl FileSystem {
                 Some(self.free(&style.attachment_folder(&folder), &name, &item.emm_id, names.avoid).await?)
             }
         };
-        let input = self.input(item, decision, extracted, title.clone(), &note_path, original.clone());
+        let mut input = self.input(item, decision, extracted, title.clone(), &note_path, original.clone());
+        if let Some(reason) = &item.folder {
+            input = self.folder_note(item, reason, input).await?;
+        }
         let (bytes, patch) = match own {
             Some(own) => with_properties(own, &input)?,
             None => (note::render(&input, &style).into_bytes(), None),

@@ -13,6 +13,10 @@ impl FileSystem {
         let mut finished = 0;
         for (emm_id, chain) in self.chains.all(Some(Standing::Undoing)).await? {
             let Some((_, plan)) = &chain.plan else { continue };
+            let cleared = self.discard_temporaries(&emm_id, &chain, plan).await;
+            if let Err(error) = cleared {
+                tracing::warn!(%emm_id, "what an interrupted undo left cannot be cleared yet: {error}");
+            }
             match self.reverse(&emm_id, &chain, plan, "recovery").await {
                 Ok(_) => finished += 1,
                 Err(error) => tracing::warn!(%emm_id, "an undo that was interrupted cannot go on yet: {error}"),
@@ -29,11 +33,17 @@ impl FileSystem {
         Ok(finished)
     }
 
-    async fn finish_filing(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
+    /// Clears the temporaries that a killed process left beside what the plan names, and no others.
+    async fn discard_temporaries(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
         let ours = vec![parse_hash(&plan.note_hash)?, parse_hash(&chain.origin.hash)?];
         for path in plan.original.iter().chain([&plan.note]) {
             self.parts.vault.discard_temporaries(path, emm_id, ours.clone()).await?;
         }
+        Ok(())
+    }
+
+    async fn finish_filing(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
+        self.discard_temporaries(emm_id, chain, plan).await?;
         let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
         let there = tokio::task::spawn_blocking(move || inbox.exists(&place)).await.map_err(Error::internal)??;
         if there {
@@ -43,7 +53,7 @@ impl FileSystem {
                 place: origin.place,
                 hash: origin.hash,
                 bytes: origin.bytes,
-                folder: None,
+                folder: origin.folder.then(|| origin.reason.unwrap_or_else(|| "a folder".to_owned())),
                 hints: Default::default(),
                 standing: Some(chain.standing),
             };
@@ -57,12 +67,12 @@ impl FileSystem {
 
     /// The original left the inbox after the intent: what is whole in the vault stays, what is not is taken back.
     async fn finish_without_inbox(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
-        let has = async |path: &str, hash: &str| {
-            self.parts.vault.hash(path).await.is_ok_and(|(found, _)| found.to_hex().as_str() == hash)
+        let has = async |path: &str, hash: &str, folder: bool| {
+            self.original_hash(path, folder).await.is_ok_and(|found| found.to_hex().as_str() == hash)
         };
-        let note = has(&plan.note, &plan.note_hash).await;
+        let note = has(&plan.note, &plan.note_hash, false).await;
         let original = match &plan.original {
-            Some(path) => has(path, &chain.origin.hash).await,
+            Some(path) => has(path, &chain.origin.hash, chain.origin.folder).await,
             None => true,
         };
         if let (true, true, Some((number, _))) = (note, original, &chain.plan) {
@@ -73,10 +83,10 @@ impl FileSystem {
                 .map(drop);
         }
         if note {
-            self.remove(&plan.note, &plan.note_hash, emm_id).await?;
+            self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
         }
         if let Some(path) = plan.original.as_ref().filter(|_| original) {
-            self.remove(path, &chain.origin.hash, emm_id).await?;
+            self.remove(path, &chain.origin.hash, emm_id, chain.origin.folder).await?;
         }
         let reason = "its owner took it back before it was filed".to_owned();
         let chain = self.chains.append(emm_id, Some(chain), "recovery", Effect::Abandoned { reason }).await?;

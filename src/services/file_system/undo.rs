@@ -59,10 +59,10 @@ impl FileSystem {
         fault!("undo: after the intent");
         let place = self.bring_back(emm_id, chain, plan).await?;
         fault!("undo: after the inbox");
-        self.remove(&plan.note, &plan.note_hash, emm_id).await?;
+        self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
         fault!("undo: after the note");
         if let Some(original) = &plan.original {
-            self.remove(original, &chain.origin.hash, emm_id).await?;
+            self.remove(original, &chain.origin.hash, emm_id, chain.origin.folder).await?;
         }
         fault!("undo: before the journal");
         self.unteach(emm_id).await?;
@@ -91,7 +91,7 @@ impl FileSystem {
             )));
         }
         if let Some(original) = &plan.original {
-            let (found, _) = self.parts.vault.hash(original).await?;
+            let found = self.original_hash(original, chain.origin.folder).await?;
             if found.to_hex().as_str() != chain.origin.hash {
                 return Err(Error::conflict(format!(
                     "{original} was changed since it was filed; undo would lose the change"
@@ -136,6 +136,11 @@ impl FileSystem {
         let inbox_writer = Vault::open_folder(self.parts.inbox.path(), FolderSettings::default()).await?;
         // Brought back already by an undo that was interrupted, or expired: the vault has the bytes.
         let created = match (&plan.original, &plan.patch) {
+            (Some(original), _) if chain.origin.folder => match self.parts.vault.open_tree(original).await {
+                Ok(tree) => inbox_writer.create_tree(&place, tree, hash, emm_id).await,
+                Err(VaultError::NotFound { .. }) => return Ok(place),
+                Err(error) => return Err(error.into()),
+            },
             (Some(original), _) => match self.parts.vault.open(original).await {
                 Ok(file) => inbox_writer.create_from_file(&place, file, hash, emm_id).await,
                 Err(VaultError::NotFound { .. }) => return Ok(place),
@@ -160,14 +165,20 @@ impl FileSystem {
         }
     }
 
-    /// Takes a file that emm wrote out of the vault, into the trash.
-    pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str) -> Result<()> {
+    /// Takes a file or folder that emm wrote out of the vault, into the trash.
+    pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str, folder: bool) -> Result<()> {
         let (trash, hash) = (self.parts.trash.join(self.parts.clock.today()), parse_hash(hash)?);
-        let mut removed = self.parts.vault.remove_to(path, hash, &trash, &undone_name(path, emm_id, 0), emm_id).await;
-        for number in 1..UNDONE_MAX {
+        let mut removed = Err(VaultError::Exists { path: path.to_owned() });
+        for number in 0..UNDONE_MAX {
             // Undone before on the same day: what lies in the trash stays there.
-            let Err(VaultError::Exists { .. }) = removed else { break };
-            removed = self.parts.vault.remove_to(path, hash, &trash, &undone_name(path, emm_id, number), emm_id).await;
+            if !matches!(removed, Err(VaultError::Exists { .. })) {
+                break;
+            }
+            let name = undone_name(path, emm_id, number);
+            removed = match folder {
+                true => self.parts.vault.remove_tree_to(path, hash, &trash, &name, emm_id).await,
+                false => self.parts.vault.remove_to(path, hash, &trash, &name, emm_id).await,
+            };
         }
         match removed {
             Ok(Removed::Moved) | Err(VaultError::NotFound { .. }) => {}

@@ -92,7 +92,7 @@ impl FileSystem {
         let index = self.parts.index.clone();
         let begun = tokio::task::spawn_blocking(move || index.begin_rebuild()).await.map_err(Error::internal)?;
         let mut rebuild = begun.map_err(Error::unavailable)?;
-        for file in self.parts.vault.list().await?.files {
+        for file in self.listed().await?.files {
             let Some((doc, _)) = self.note(&file).await else { continue };
             let added = tokio::task::spawn_blocking(move || rebuild.add(&doc).map(|()| rebuild)).await;
             rebuild = added.map_err(Error::internal)?.map_err(Error::unavailable)?;

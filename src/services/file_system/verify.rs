@@ -2,7 +2,7 @@
 
 use super::{FileSystem, chains::append_now, holding::NEVER};
 use crate::{
-    backends::inbox::InboxError,
+    backends::{disk, inbox::InboxError},
     contracts::file_system::{Account, Problem},
     domain::custody::{Chain, Effect, Plan, Standing},
     rpc::{Error, Result},
@@ -85,8 +85,8 @@ impl FileSystem {
                 None => Finding::Violation(self.missing(emm_id, &plan.note, plan).await?),
             });
         };
-        match self.parts.vault.hash(original).await {
-            Ok((hash, _)) if hash.to_hex().as_str() == chain.origin.hash => {
+        match self.original_hash(original, chain.origin.folder).await {
+            Ok(hash) if hash.to_hex().as_str() == chain.origin.hash => {
                 Ok(if edited { Finding::Edited(plan.note.clone()) } else { Finding::Whole })
             }
             Ok(_) => Ok(Finding::Violation(format!("the original {original} was changed"))),
@@ -141,18 +141,9 @@ impl FileSystem {
 
     async fn hash_in_inbox(&self, chain: &Chain) -> Result<Option<String>> {
         let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
-        if chain.origin.folder {
-            let exists = move || inbox.exists(&place);
-            let there = tokio::task::spawn_blocking(exists).await.map_err(Error::internal)??;
-            return Ok(there.then(|| chain.origin.hash.clone()));
-        }
-        let hash = move || match inbox.open(&place) {
-            Ok(mut file) => {
-                let mut hasher = blake3::Hasher::new();
-                let hashed = hasher.update_reader(&mut file);
-                hashed.map_err(|error| Error::unavailable(format!("{place}: {error}")))?;
-                Ok(Some(hasher.finalize().to_hex().to_string()))
-            }
+        let folder = chain.origin.folder;
+        let hash = move || match inbox.hash_now(&place, folder) {
+            Ok(hashed) => Ok(Some(hashed.hash.to_hex().to_string())),
             // Only what is surely gone is gone: an inbox that is not mounted says nothing of what lies in it.
             Err(InboxError::NotFound { .. } | InboxError::Escapes { .. }) => Ok(None),
             Err(error) => Err(Error::from(error)),
@@ -161,8 +152,11 @@ impl FileSystem {
     }
 }
 
+/// The hash of a file's bytes or of a folder's tree.
 fn hash_of(path: &std::path::Path) -> Option<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut file = std::fs::File::open(path).ok()?;
-    hasher.update_reader(&mut file).ok().map(|hasher| hasher.finalize().to_hex().to_string())
+    let hash = match path.is_dir() {
+        true => disk::tree(disk::open_root(path).ok()?, usize::MAX).ok()?.hash,
+        false => disk::hash(&std::fs::File::open(path).ok()?).ok()?.0,
+    };
+    Some(hash.to_hex().to_string())
 }
