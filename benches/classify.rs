@@ -1,6 +1,7 @@
 //! How well and how fast the engine classifies labelled sets: `cargo bench --bench classify -- DIR [--growing] [SET..]`.
 //!
 //! Each set is a folder with `items.jsonl`, `jd.yaml` and `splits.json`; `path` gives the label away and is never read.
+#![allow(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 use std::collections::BTreeMap;
 use std::error::Error;

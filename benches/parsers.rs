@@ -1,6 +1,7 @@
 //! What the pool costs for a small file: the time to start a child, and the time for each file after that.
 //!
 //! `cargo bench --bench parsers [-- FILES]`
+#![allow(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 use std::io::Write;
 use std::time::Instant;

@@ -84,17 +84,17 @@ pub fn main() -> Exit {
 }
 
 async fn run(cli: Cli, screen: &Screen) -> Result<Exit> {
-    let Cli { role, global, command } = cli;
-    let command = match (role, command) {
+    let Cli { role: node, global, command } = cli;
+    let command = match (node, command) {
         (None, Some(command)) => command,
         (Some(roles), None) => {
             let setup = Setup::load(&global)?;
             telemetry::install(&setup.config.log).map_err(Error::invalid)?;
             return serve::run(setup, screen, &roles).await;
         }
-        (role, _) => {
+        (node, _) => {
             let mut usage = Cli::command();
-            let error = match role {
+            let error = match node {
                 Some(_) => usage.error(ErrorKind::ArgumentConflict, "--role starts a node and takes no command"),
                 None => clap::Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, usage.render_help()),
             };

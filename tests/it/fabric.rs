@@ -178,7 +178,7 @@ async fn every_route_is_guarded() {
     let own = address.clone();
     let large = json!({ "code": "1".repeat(2000) }).to_string();
     // The path, headers, body, and the status that is expected.
-    let cases: Vec<(&str, Vec<(&str, &str)>, &str, u16)> = vec![
+    let cases = vec![
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], &body, 200),
         ("/jd-classifier/lookup", vec![("authorization", "Bearer the one before")], &body, 200),
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", &own)], &body, 200),

@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test stops at whatever is not as it should be"
 )]
 
