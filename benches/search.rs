@@ -1,6 +1,6 @@
 //! How often the right note is found first: `cargo bench --bench search -- DIR` with a folder `xquad_LANG` a language;
 //! and how fast a vault is indexed and searched: `cargo bench --bench search -- ITEMS.jsonl`. Exit 1: a bar is missed.
-#![allow(clippy::print_stdout, reason = "a measurement prints what it measured")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a measurement prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a measurement stops at whatever is not as it should be")]
 
 use std::path::{Path, PathBuf};

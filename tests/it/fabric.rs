@@ -170,6 +170,8 @@ async fn a_dead_peer_is_unavailable_and_says_where() {
     assert!(error.message.contains("jd-classifier/lookup") && error.message.contains("127.0.0.1:9"), "{error}");
 }
 
+type Headers<'a> = Vec<(&'a str, &'a str)>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_is_guarded() {
     let address = serve(&Arc::default()).await;
@@ -178,7 +180,7 @@ async fn every_route_is_guarded() {
     let own = address.clone();
     let large = json!({ "code": "1".repeat(2000) }).to_string();
     // The path, headers, body, and the status that is expected.
-    let cases = vec![
+    let cases: Vec<(&str, Headers<'_>, &str, u16)> = vec![
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], &body, 200),
         ("/jd-classifier/lookup", vec![("authorization", "Bearer the one before")], &body, 200),
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", &own)], &body, 200),
