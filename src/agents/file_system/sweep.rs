@@ -1,6 +1,6 @@
 //! The graph of a sweep: list the inbox, decide a batch of items side by side, file them in a settled order, go on.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, json};
@@ -111,6 +111,12 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
     }
     let Published { hash, .. } = tools.call(GetStructure::default()).await?;
     listing.items.retain(|item| wanted(item, &request));
+    // The same bytes have one thread: their copies come after all others, and never two of them in one batch.
+    let mut seen = BTreeSet::new();
+    let (mut items, copies): (Vec<Item>, Vec<Item>) =
+        listing.items.into_iter().partition(|item| seen.insert(item.emm_id.clone()));
+    items.extend(copies);
+    listing.items = items;
     Outcome::set(LISTING, &listing)?.and(STRUCTURE, &hash)?.and(OFFSET, &0)
 }
 
@@ -129,9 +135,17 @@ fn wanted(item: &Item, request: &Sweep) -> bool {
 async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
     let listing: Listing = turn.state.get(LISTING)?;
     let offset: usize = turn.state.get(OFFSET)?;
-    let batch = listing.items.into_iter().skip(offset).take(context.item.settings.items_per_batch.max(1));
+    let mut seen = BTreeSet::new();
+    let batch: Vec<Item> = listing
+        .items
+        .into_iter()
+        .skip(offset)
+        .take(context.item.settings.items_per_batch.max(1))
+        .take_while(|item| seen.insert(item.emm_id.clone()))
+        .collect();
+    let offset = offset + batch.len();
     let labels = listing.labels.unwrap_or_default();
-    let work = batch.map(|item| {
+    let work = batch.into_iter().map(|item| {
         let (context, turn) = (&context, &turn);
         async move {
             let place = item.place.clone();
@@ -150,7 +164,7 @@ async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
             Ok(Ready::Nothing(None)) => {}
         }
     }
-    Outcome::set(DECIDED, &ready)?.and(REVIEW, &review)?.and(FAILED, &failed)
+    Outcome::set(DECIDED, &ready)?.and(REVIEW, &review)?.and(FAILED, &failed)?.and(OFFSET, &offset)
 }
 
 /// How far an item was brought.
@@ -223,6 +237,7 @@ async fn file(context: Context, turn: Turn) -> Result<Outcome> {
     reserve_in_order(&context, &wants, &states).await?;
     let groups = groups(&wants);
     let taken: Vec<String> = turn.state.find(TAKEN)?.unwrap_or_default();
+    let before: Vec<Done> = turn.state.find(FILED)?.unwrap_or_default();
     let results: Vec<Vec<Result<Done, Problem>>> = if request.dry_run {
         // Side by side, two items of a dry run would take the same name: nothing is there to stop the second.
         vec![file_group(&context, &states, &wants, groups.concat(), Some(taken)).await]
@@ -230,11 +245,19 @@ async fn file(context: Context, turn: Turn) -> Result<Outcome> {
         let work = groups.into_iter().map(|group| file_group(&context, &states, &wants, group, None));
         stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await
     };
-    let (mut filed, mut failed) = (Vec::new(), Vec::new());
+    let (mut filed, mut failed) = (Vec::<Done>::new(), Vec::new());
     for result in results.into_iter().flatten() {
         match result {
             Ok(done) => filed.push(done),
             Err(problem) => failed.push(problem),
+        }
+    }
+    if request.dry_run {
+        // In a real run the journal would know the first of several copies.
+        for done in &mut filed {
+            if let Some(first) = before.iter().find(|it| it.filed.emm_id == done.filed.emm_id) {
+                done.filed = Filed { duplicate: true, ..first.filed.clone() };
+            }
         }
     }
     filed.sort_by(|a, b| a.place.cmp(&b.place));
@@ -245,8 +268,7 @@ async fn file(context: Context, turn: Turn) -> Result<Outcome> {
             .collect(),
         false => Vec::new(),
     };
-    let offset = turn.state.get::<usize>(OFFSET)? + context.item.settings.items_per_batch.max(1);
-    Outcome::set(FILED, &filed)?.and(FAILED, &failed)?.and(OFFSET, &offset)?.and(TAKEN, &paths)
+    Outcome::set(FILED, &filed)?.and(FAILED, &failed)?.and(TAKEN, &paths)
 }
 
 /// New ids are allocated one after the other in the order of the hashes, so that the same items get the same ids.
