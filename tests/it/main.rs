@@ -7,6 +7,7 @@
     reason = "a test stops at whatever is not as it should be"
 )]
 
+mod cli;
 mod inbox;
 mod inbox_custody;
 mod jd;
