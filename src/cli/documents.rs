@@ -138,9 +138,11 @@ fn filed_line(outcome: &Outcome, dry: bool) -> String {
 
 fn summary(setup: &Setup, screen: &Screen, swept: &Swept) {
     let (again, dry) = (setup.again(), setup.global.dry_run);
-    let (filed, review, failed) = (swept.filed.len(), swept.review.len(), swept.failed.len());
+    let copies = swept.filed.iter().filter(|it| it.filed.duplicate).count();
+    let (filed, review, failed) = (swept.filed.len() - copies, swept.review.len(), swept.failed.len());
     let verb = if dry { "would be filed" } else { "filed" };
     let mut parts = vec![format!("{filed} {verb}")];
+    parts.extend((copies > 0).then(|| format!("{copies} filed before")));
     parts.extend((review > 0).then(|| format!("{review} for review")));
     parts.extend((failed > 0).then(|| format!("{failed} failed")));
     parts.extend((swept.settling > 0).then(|| format!("{} still settling", swept.settling)));

@@ -32,7 +32,7 @@ home) < environment (EMM_SECTION__KEY) < flags.";
 /// and files it there as a note, with the original kept. Where it is not sure, it asks: 'emm review'. Everything it
 /// does can be undone, and 'emm verify' accounts for every file it ever saw.
 #[derive(Debug, Parser)]
-#[command(name = "emm", version, after_long_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "emm", version, after_help = "Begin with: emm --role all    More: emm --help", after_long_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// Run as a node: 'all', or roles that 'emm roles' lists, with commas between them
     #[arg(long, value_name = "ROLES")]

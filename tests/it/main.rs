@@ -10,6 +10,7 @@
 )]
 
 mod classify;
+mod cli;
 mod custody;
 mod extract;
 mod fabric;

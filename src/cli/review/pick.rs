@@ -121,7 +121,7 @@ fn draw(term: &Term, screen: &Screen, prompt: &str, typed: &str, found: &[&Choic
         count => format!("{count} places: type to filter, Tab completes, Enter takes it, Esc leaves"),
     };
     lines.push(format!("  {}", dim.apply_to(fit(&about, width - 2))));
-    lines.push(fit(&format!("{prompt}: {typed}\u{2581}"), width).to_string());
+    lines.push(fit(&format!("{prompt}: {typed}\u{2581}"), width));
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     (&*term).write_all(text.as_bytes()).map_err(Error::internal)?;
     Ok(lines.len())

@@ -20,8 +20,8 @@ impl FileSystem {
     pub(super) async fn file(&self, request: File) -> Result<Filed> {
         let File { item, decision, run, dry_run, taken } = request;
         if dry_run {
-            if let Some((_, plan)) = self.chains.get(&item.emm_id).await?.filter(Chain::in_vault).and_then(|it| it.plan)
-            {
+            let before = self.chains.get(&item.emm_id).await?.filter(Chain::in_vault);
+            if let Some((_, plan)) = before.and_then(|chain| chain.plan) {
                 return Ok(self.filed(&item, &plan, true));
             }
             let prepared = self.prepare(&item, &decision, Names { avoid: &taken, ..Names::default() }).await?;
