@@ -14,6 +14,7 @@ mod inbox_custody;
 mod jd;
 mod jd_text;
 mod note;
+mod one_thing;
 mod parsers;
 mod process;
 mod scenarios;
