@@ -21,6 +21,7 @@ mod jd;
 mod jd_text;
 mod layers;
 mod note;
+mod one_thing;
 mod parsers;
 mod process;
 mod quarantine;

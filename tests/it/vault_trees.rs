@@ -276,7 +276,6 @@ fn strace_shows_an_fsync_of_every_file_and_folder_before_the_name() {
 }
 
 /// Kills `work` at its first fault point, its second, and so on; `after` looks at each. Gives how many there were.
-#[cfg(feature = "failpoints")]
 fn at_every_step(work: &str, trash: &Path, after: impl Fn(&TempDir, &blake3::Hash, &str)) -> usize {
     use std::os::unix::process::ExitStatusExt;
     for at in 1.. {
@@ -303,7 +302,6 @@ fn at_every_step(work: &str, trash: &Path, after: impl Fn(&TempDir, &blake3::Has
 }
 
 #[test]
-#[cfg(feature = "failpoints")]
 fn a_tree_killed_at_every_step_is_whole_or_not_there() {
     let trash = TempDir::new().unwrap();
     let injected = at_every_step("put", trash.path(), |room, expected, at| {
@@ -321,7 +319,6 @@ fn a_tree_killed_at_every_step_is_whole_or_not_there() {
 }
 
 #[test]
-#[cfg(feature = "failpoints")]
 fn a_tree_on_its_way_out_is_whole_somewhere_at_every_step() {
     for (beside, least) in [(std::env::temp_dir(), 2), ("/dev/shm".into(), 15)] {
         let trash = TempDir::new_in(beside).unwrap();

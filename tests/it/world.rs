@@ -32,6 +32,8 @@ pub(crate) const BOTH: [Placement; 2] = [Placement::Together, Placement::Apart];
 /// Running nodes over one vault, inbox and store.
 pub(crate) struct World {
     root: tempfile::TempDir,
+    /// Where its folders lie: in `root`.
+    path: PathBuf,
     nodes: Vec<Node>,
     tools: Tools,
 }
@@ -52,15 +54,21 @@ impl World {
         }
         fs::write(root.path().join("jd.yaml"), jd).unwrap();
         let (nodes, tools) = start_nodes(root.path(), placement, extra, program).await;
-        World { root, nodes, tools }
+        let path = root.path().to_owned();
+        World { root, path, nodes, tools }
+    }
+
+    /// Starts the nodes over what a world of another process left at `path`, which lies in `root`.
+    pub(crate) async fn over(root: tempfile::TempDir, path: PathBuf, placement: Placement, extra: &Value) -> World {
+        let (nodes, tools) = start_nodes(&path, placement, extra, PathBuf::from(crate::process::EMM)).await;
+        World { root, path, nodes, tools }
     }
 
     /// Stops the nodes and starts them again over what they left.
     pub(crate) async fn restart(self, placement: Placement, extra: &Value) -> World {
-        let World { root, nodes, .. } = self;
+        let World { root, path, nodes, .. } = self;
         stop(nodes).await;
-        let (nodes, tools) = start_nodes(root.path(), placement, extra, PathBuf::from(crate::process::EMM)).await;
-        World { root, nodes, tools }
+        World::over(root, path, placement, extra).await
     }
 
     /// Ends the nodes; every one must drain in time.
@@ -91,7 +99,7 @@ impl World {
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
+        self.path.join(path)
     }
 
     pub(crate) fn drop_file(&self, place: &str, bytes: &[u8]) {

@@ -49,6 +49,11 @@ pub(super) fn verdict(
         candidates: understood.candidates.clone(),
         engine: understood.engine.clone(),
     };
+    if matches!(item.standing, Some(Standing::Filed | Standing::Confirmed)) {
+        // The same bytes are in the vault: nothing is to be decided, only to be recorded as dropped again.
+        let code = understood.candidates.first().map_or("", |best| best.code.as_str());
+        return Verdict::File(decision(code, 1.0, false));
+    }
     if let Some(reason) = &item.folder {
         return Verdict::Ask(format!("it is a folder that is one thing ({reason})"));
     }

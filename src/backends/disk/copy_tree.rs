@@ -21,7 +21,8 @@ const KEPT_RIGHTS: u32 = 0o777;
 /// When the tag cannot stand in a name, all its names are taken, or the folder cannot be made.
 pub fn make_temporary_folder(folder: impl AsFd, tag: &str) -> io::Result<(OsString, OwnedFd)> {
     for name in temporary_names(tag)? {
-        match rustix::fs::mkdirat(&folder, &name, Mode::from_raw_mode(0o777)) {
+        // Nobody else looks into it while it grows; the copy gets the rights of its source in the end.
+        match rustix::fs::mkdirat(&folder, &name, Mode::from_raw_mode(0o700)) {
             Ok(()) => return super::open_folder(&folder, &name).map(|made| (name, made)),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
