@@ -1,5 +1,11 @@
-//! Checkpoints: where each thread stands, kept after every step.
+//! Checkpoints: where each thread stands.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -57,35 +63,82 @@ impl Status {
 }
 
 /// The last checkpoint of every thread.
+///
+/// What is kept is what somebody waits for (LangGraph's durability `exit`): a thread that is interrupted or failed, and
+/// the end of one that was. A thread on its way is only in memory, for it can begin again from its input at no cost.
 #[derive(Clone)]
-pub struct Checkpoints(state::State);
+pub struct Checkpoints {
+    state: Option<state::State>,
+    live: Arc<Mutex<Live>>,
+}
+
+#[derive(Default)]
+struct Live {
+    /// Threads on their way.
+    threads: BTreeMap<String, Checkpoint>,
+    /// Threads that the state is known to have.
+    kept: BTreeSet<String>,
+}
 
 impl Checkpoints {
     /// The checkpoints in this state.
     pub fn new(state: state::State) -> Self {
-        Self(state)
+        Self { state: Some(state), live: Arc::default() }
+    }
+
+    /// Checkpoints that end with the process: for dry runs.
+    pub fn in_memory() -> Self {
+        Self { state: None, live: Arc::default() }
     }
 
     /// The last checkpoint of a thread.
     pub async fn get(&self, thread: &str) -> Result<Option<Checkpoint>> {
-        self.0.get(Space::Checkpoints, thread).await.map_err(unavailable)
+        let live = self.live.lock().threads.get(thread).cloned();
+        let (None, Some(state)) = (&live, &self.state) else { return Ok(live) };
+        let kept = state.get(Space::Checkpoints, thread).await.map_err(unavailable)?;
+        if kept.is_some() {
+            self.live.lock().kept.insert(thread.to_owned());
+        }
+        Ok(kept)
     }
 
     /// Keeps a checkpoint.
     pub async fn put(&self, thread: &str, checkpoint: &Checkpoint) -> Result<()> {
+        let write = {
+            let mut live = self.live.lock();
+            let on_its_way = matches!(checkpoint.status, Status::Running | Status::Paused);
+            if on_its_way || (self.state.is_none() && checkpoint.status == Status::Interrupted) {
+                live.threads.insert(thread.to_owned(), checkpoint.clone());
+                return Ok(());
+            }
+            live.threads.remove(thread);
+            let wanted = checkpoint.status == Status::Interrupted || live.kept.contains(thread);
+            if wanted {
+                live.kept.insert(thread.to_owned());
+            }
+            wanted
+        };
+        let (true, Some(state)) = (write, &self.state) else { return Ok(()) };
         let put = Put::new(Space::Checkpoints, thread, checkpoint.status.as_str(), checkpoint);
-        self.0.write(vec![put]).await.map_err(unavailable)
+        state.write(vec![put]).await.map_err(unavailable)
     }
 
     /// Forgets a thread.
     pub async fn remove(&self, thread: &str) -> Result<()> {
-        self.0.write(vec![Put::remove(Space::Checkpoints, thread)]).await.map_err(unavailable)
+        let kept = {
+            let mut live = self.live.lock();
+            live.threads.remove(thread);
+            live.kept.remove(thread)
+        };
+        let (true, Some(state)) = (kept, &self.state) else { return Ok(()) };
+        state.write(vec![Put::remove(Space::Checkpoints, thread)]).await.map_err(unavailable)
     }
 
-    /// Every thread of this status, sorted by thread.
+    /// Every kept thread of this status, sorted by thread.
     pub async fn with(&self, status: Status) -> Result<Vec<(String, Checkpoint)>> {
+        let Some(state) = &self.state else { return Ok(Vec::new()) };
         let select = Select { tag: Some(status.as_str().to_owned()), ..Select::default() };
-        self.0.scan(Space::Checkpoints, select).await.map_err(unavailable)
+        state.scan(Space::Checkpoints, select).await.map_err(unavailable)
     }
 }
 

@@ -69,9 +69,6 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
                 return self.keep(thread, at, Status::Interrupted).await;
             }
             self.advance(&mut at, outcomes)?;
-            if !at.next.is_empty() {
-                at = self.keep(thread, at, Status::Running).await?;
-            }
         }
     }
 
@@ -135,8 +132,13 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
 
     async fn keep(&self, thread: &str, mut at: Checkpoint, status: Status) -> Result<Checkpoint> {
         at.status = status;
-        let kept = Checkpoint { state: self.graph.tracked(&at.state), ..at.clone() };
-        self.checkpoints.put(thread, &kept).await?;
+        // On its way it is in memory only, whole; what is kept leaves out what can be made again.
+        if matches!(status, Status::Running | Status::Paused) {
+            self.checkpoints.put(thread, &at).await?;
+        } else {
+            let kept = Checkpoint { state: self.graph.tracked(&at.state), ..at.clone() };
+            self.checkpoints.put(thread, &kept).await?;
+        }
         Ok(at)
     }
 }

@@ -1,4 +1,4 @@
-//! The executor of state graphs: steps, fan-out, interrupts and a checkpoint after every step.
+//! The executor of state graphs: steps, interrupts, and a checkpoint wherever a thread waits for somebody.
 //!
 //! The model is LangGraph's: a state of named channels, nodes that return updates, edges that choose what is next,
 //! an interrupt that stops a thread until somebody answers. Nodes that are next together run together (one superstep);

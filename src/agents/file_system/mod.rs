@@ -72,8 +72,12 @@ impl FileSystemAgent {
         let checkpoints = Checkpoints::new(state);
         let context = Context { tools, settings: Arc::new(settings) };
         let items = Arc::new(Executor::new(item::graph(), context.clone(), checkpoints.clone()));
-        let over = sweep::Context { item: context.clone(), items: items.clone(), checkpoints: checkpoints.clone() };
-        let sweeps = Executor::new(sweep::graph(), over, checkpoints.clone());
+        let over = sweep::Threads { executor: items.clone(), checkpoints: checkpoints.clone() };
+        // A dry run leaves no trace, and what a sweep has found so far is found again by the next one.
+        let (forgotten, sweeping) = (Checkpoints::in_memory(), Checkpoints::in_memory());
+        let dry_items = Arc::new(Executor::new(item::graph(), context.clone(), forgotten.clone()));
+        let dry = sweep::Threads { executor: dry_items, checkpoints: forgotten };
+        let sweeps = Executor::new(sweep::graph(), sweep::Context { item: context.clone(), real: over, dry }, sweeping);
         FileSystemAgent(Arc::new(Inner { context, checkpoints, items, sweeps, sweeping: Mutex::new(()) }))
     }
 

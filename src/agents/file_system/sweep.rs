@@ -29,8 +29,22 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) item: super::Context,
-    pub(super) items: Arc<Executor<super::Context>>,
+    pub(super) real: Threads,
+    pub(super) dry: Threads,
+}
+
+/// Threads of items.
+#[derive(Clone)]
+pub(super) struct Threads {
+    pub(super) executor: Arc<Executor<super::Context>>,
     pub(super) checkpoints: Checkpoints,
+}
+
+impl Context {
+    /// Where the threads of this sweep run.
+    fn threads(&self, turn: &Turn) -> Result<&Threads> {
+        Ok(if turn.state.get::<Sweep>(REQUEST)?.dry_run { &self.dry } else { &self.real })
+    }
 }
 
 const REQUEST: &str = "request";
@@ -38,6 +52,7 @@ const LISTING: &str = "listing";
 /// Items whose bytes lie at an earlier place as well, by `emm_id`.
 const TWINS: &str = "twins";
 const STRUCTURE: &str = "structure";
+const ITEMS: &str = "items";
 const OFFSET: &str = "offset";
 const DECIDED: &str = "decided";
 const FILED: &str = "filed";
@@ -51,7 +66,6 @@ pub(super) fn thread(emm_id: &str) -> String {
 }
 
 pub(super) fn graph() -> Graph<Context> {
-    // The big lists are made again by `list`; a checkpoint is one item's, not five thousand's.
     Graph::new("sweep", "list")
         .node("list", list)
         .node("decide", decide)
@@ -59,12 +73,9 @@ pub(super) fn graph() -> Graph<Context> {
         .edge("list", "decide")
         .edge("decide", "file")
         .branch("file", |state| {
-            let (offset, listing): (usize, Listing) = (state.get(OFFSET)?, state.get(LISTING)?);
-            Ok(if offset < listing.items.len() { vec!["decide"] } else { vec![] })
+            let (offset, items): (usize, usize) = (state.get(OFFSET)?, state.get(ITEMS)?);
+            Ok(if offset < items { vec!["decide"] } else { vec![] })
         })
-        .channel(LISTING, Reducer::Untracked)
-        .channel(TWINS, Reducer::Untracked)
-        .channel(DECIDED, Reducer::Untracked)
         .channel(FILED, Reducer::Append)
         .channel(REVIEW, Reducer::Append)
         .channel(FAILED, Reducer::Append)
@@ -86,10 +97,9 @@ impl FileSystemAgent {
         let swept = match swept {
             Some(Ok(checkpoint)) => summary(run, &checkpoint),
             Some(Err(error)) => Err(error),
-            // Items under way are checkpointed and in the journal; the next start goes on with them.
+            // What was begun is in the journal; the next start finishes it, and the next sweep finds the rest.
             None => Err(Error::unavailable("the node is leaving")),
         };
-        self.0.checkpoints.remove(&thread).await?;
         swept
     }
 }
@@ -126,7 +136,11 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
         }
         first
     });
-    Outcome::set(LISTING, &listing)?.and(TWINS, &twins)?.and(STRUCTURE, &hash)?.and(OFFSET, &0)
+    Outcome::set(LISTING, &listing)?
+        .and(TWINS, &twins)?
+        .and(STRUCTURE, &hash)?
+        .and(ITEMS, &listing.items.len())?
+        .and(OFFSET, &0)
 }
 
 type Twins = BTreeMap<String, Vec<Item>>;
@@ -181,7 +195,8 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     let thread = thread(&item.emm_id);
     let structure: String = turn.state.get(STRUCTURE)?;
     let request: Sweep = turn.state.get(REQUEST)?;
-    let before = context.checkpoints.get(&thread).await?;
+    let threads = context.threads(turn)?;
+    let before = threads.checkpoints.get(&thread).await?;
     if let Some(waiting) = before.filter(|it| it.status == Status::Interrupted && !request.dry_run) {
         let known = (waiting.state.get::<String>(channel::STRUCTURE)?, waiting.state.get::<u64>(channel::LABELS)?);
         if let (true, Some(shown)) = (known == (structure.clone(), labels), waiting.interrupt) {
@@ -189,8 +204,6 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
             return Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)));
         }
     }
-    // A dry run leaves no trace in the item's own thread.
-    let thread = if request.dry_run { format!("dry-{thread}") } else { thread };
     let state = Map::from_iter([
         (channel::ITEM.to_owned(), serde_json::to_value(&item)?),
         (channel::RUN.to_owned(), json!(turn.state.get::<String>(channel::RUN)?)),
@@ -198,7 +211,7 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
         (channel::LABELS.to_owned(), json!(labels)),
         (channel::DRY_RUN.to_owned(), json!(request.dry_run)),
     ]);
-    let at = match context.items.run(&thread, Input::Start(State(state))).await {
+    let at = match threads.executor.run(&thread, Input::Start(State(state))).await {
         Ok(at) => at,
         // It left or changed while it was looked at: the next look sees it as it is then.
         Err(error) if matches!(error.code, Code::NotFound | Code::Conflict) => return Ok(Ready::Nothing(None)),
@@ -206,14 +219,9 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     };
     match (at.status, at.interrupt) {
         (Status::Paused, _) => Ok(Ready::File(thread)),
-        (Status::Interrupted, Some(shown)) => {
-            if request.dry_run {
-                context.checkpoints.remove(&thread).await?;
-            }
-            Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)))
-        }
+        (Status::Interrupted, Some(shown)) => Ok(Ready::Review(Box::new(serde_json::from_value(shown)?))),
         _ => {
-            context.checkpoints.remove(&thread).await?;
+            threads.checkpoints.remove(&thread).await?;
             let quarantined = match at.state.find(channel::VERDICT)? {
                 Some(Verdict::Quarantine(reason)) => {
                     Some(Problem { place: item.place, reason: format!("quarantined: {reason}") })
@@ -231,21 +239,22 @@ async fn file(context: Context, turn: Turn) -> Result<Outcome> {
     let request: Sweep = turn.state.get(REQUEST)?;
     let mut wants = Vec::new();
     let mut states = Vec::new();
+    let over = context.threads(&turn)?;
     for thread in threads {
-        let Some(at) = context.checkpoints.get(&thread).await? else { continue };
+        let Some(at) = over.checkpoints.get(&thread).await? else { continue };
         let (item, understood): (Item, Understood) = (at.state.get(channel::ITEM)?, at.state.get(channel::UNDERSTOOD)?);
         wants.push(Wants { emm_id: item.emm_id, place: item.place, title: understood.title });
         states.push((thread, at));
     }
-    reserve_in_order(&context, &wants, &states).await?;
+    reserve_in_order(over, &wants, &states).await?;
     let groups = groups(&wants);
     let twins: Twins = turn.state.get(TWINS)?;
     let taken: Vec<String> = turn.state.find(TAKEN)?.unwrap_or_default();
     let results: Vec<Vec<Result<Done, Problem>>> = if request.dry_run {
         // Side by side, two items of a dry run would take the same name: nothing is there to stop the second.
-        vec![file_group(&context, &states, &wants, &twins, groups.concat(), Some(taken)).await]
+        vec![file_group(&context, over, &states, &wants, &twins, groups.concat(), Some(taken)).await]
     } else {
-        let work = groups.into_iter().map(|group| file_group(&context, &states, &wants, &twins, group, None));
+        let work = groups.into_iter().map(|group| file_group(&context, over, &states, &wants, &twins, group, None));
         stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await
     };
     let (mut filed, mut failed) = (Vec::new(), Vec::new());
@@ -268,19 +277,20 @@ async fn file(context: Context, turn: Turn) -> Result<Outcome> {
 }
 
 /// New ids are allocated one after the other in the order of the hashes, so that the same items get the same ids.
-async fn reserve_in_order(context: &Context, wants: &[Wants], states: &[(String, Checkpoint)]) -> Result<()> {
+async fn reserve_in_order(over: &Threads, wants: &[Wants], states: &[(String, Checkpoint)]) -> Result<()> {
     let mut reserving: Vec<usize> =
         (0..states.len()).filter(|index| states[*index].1.next.iter().any(|node| node == "reserve")).collect();
     reserving.sort_by(|a, b| wants[*a].emm_id.cmp(&wants[*b].emm_id));
     for index in reserving {
         // It goes on to the pause before `file`; a failure shows again when it is filed.
-        let _ = context.items.run(&states[index].0, Input::Resume(None)).await;
+        let _ = over.executor.run(&states[index].0, Input::Resume(None)).await;
     }
     Ok(())
 }
 
 async fn file_group(
     context: &Context,
+    over: &Threads,
     states: &[(String, Checkpoint)],
     wants: &[Wants],
     twins: &Twins,
@@ -294,7 +304,7 @@ async fn file_group(
             Some(taken) => Input::Update(Map::from_iter([(channel::TAKEN.to_owned(), json!(taken))])),
             None => Input::Resume(None),
         };
-        let done = file_one(context, thread, &place, input).await;
+        let done = file_one(over, thread, &place, input).await;
         if let Ok((done, again)) = &done {
             if let Some(taken) = &mut taken {
                 taken.extend(std::iter::once(done.filed.note.clone()).chain(done.filed.original.clone()));
@@ -323,8 +333,8 @@ async fn file_twin(context: &Context, twin: &Item, first: &Done, again: &File) -
 }
 
 /// Files the item of a thread; also gives the request, for those that have the same bytes.
-async fn file_one(context: &Context, thread: &str, place: &str, input: Input) -> Result<(Done, File)> {
-    let at = context.items.run(thread, input).await?;
+async fn file_one(over: &Threads, thread: &str, place: &str, input: Input) -> Result<(Done, File)> {
+    let at = over.executor.run(thread, input).await?;
     let filed: Filed = at.state.get(channel::FILED)?;
     let Verdict::File(decision) = at.state.get(channel::VERDICT)? else {
         return Err(Error::internal(format!("thread {thread} filed without a decision")));
@@ -332,6 +342,6 @@ async fn file_one(context: &Context, thread: &str, place: &str, input: Input) ->
     let done = Done { place: place.to_owned(), confidence: decision.confidence, filed };
     let (item, run, dry_run) =
         (at.state.get(channel::ITEM)?, at.state.get(channel::RUN)?, at.state.get(channel::DRY_RUN)?);
-    context.checkpoints.remove(thread).await?;
+    over.checkpoints.remove(thread).await?;
     Ok((done, File { item, decision, run, dry_run, taken: Vec::new() }))
 }

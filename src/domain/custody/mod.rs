@@ -183,6 +183,17 @@ pub enum Standing {
     Undone,
 }
 
+impl Link {
+    /// The link without what its decision was chosen from.
+    #[must_use]
+    pub fn without_candidates(mut self) -> Self {
+        if let Effect::Seen { plan: Some(plan), .. } | Effect::Filing { plan, .. } = &mut self.effect {
+            plan.why.candidates.clear();
+        }
+        self
+    }
+}
+
 impl Standing {
     /// The name that items are selected by.
     pub fn as_str(self) -> &'static str {
@@ -303,6 +314,13 @@ impl Chain {
         if let Some((_, plan)) = &mut self.plan {
             change(plan);
         }
+    }
+
+    /// The chain without what its decision was chosen from.
+    #[must_use]
+    pub fn without_candidates(mut self) -> Self {
+        self.change_plan(|plan| plan.why.candidates.clear());
+        self
     }
 
     /// Whether the item is in the vault.

@@ -78,9 +78,9 @@ impl Answer<Confirm> for FileSystem {
                 chain.standing == Standing::Confirmed && chain.plan.as_ref().is_some_and(|(_, plan)| plan.code == code);
             (chain.in_vault() && !settled).then(|| Effect::Confirmed { code: code.clone() })
         };
-        let chain = append_now(&self.chains, &emm_id, &request.run, effect).await?;
-        let chain = chain.ok_or_else(|| Error::not_found(format!("no item {emm_id}")))?;
-        let labels = self.teach(&emm_id, &chain).await?;
+        let missing = || Error::not_found(format!("no item {emm_id}"));
+        let labels = self.teach(&emm_id, &self.chains.get(&emm_id).await?.ok_or_else(missing)?, &code).await?;
+        let chain = append_now(&self.chains, &emm_id, &request.run, effect).await?.ok_or_else(missing)?;
         let Some((_, plan)) = chain.plan else { return Err(Error::internal("a filed item has no plan")) };
         Ok(Filed { emm_id, code: plan.code, note: plan.note, original: plan.original, duplicate: false, labels })
     }
@@ -91,7 +91,7 @@ impl FileSystem {
     async fn refile(&self, emm_id: &str, plan: &Plan, code: &str, request: &Confirm) -> Result<()> {
         self.leave_in_peace(plan).await?;
         let hash = request.structure.as_deref().unwrap_or(&plan.why.structure);
-        let structure = self.parts.structures.get(hash).await?;
+        let structure = self.structure(hash).await?;
         let folder = self.folder(&structure, code)?;
         let name = super::reading::file_name(&plan.note);
         let note = self.free(&folder, name, emm_id, &[]).await?;

@@ -70,7 +70,9 @@ impl Chains {
     }
 
     async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<(u32, Link)>) -> Result<()> {
-        let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), chain)];
+        // What a decision rested on stands in the journal; here it would only be copied from page to page.
+        let chain = chain.clone().without_candidates();
+        let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), &chain)];
         if chain.origin.folder {
             let original = chain.plan.as_ref().and_then(|(_, plan)| plan.original.as_ref());
             puts.push(match original {
@@ -79,6 +81,7 @@ impl Chains {
             });
         }
         for (number, link) in links {
+            let link = link.without_candidates();
             let entry = Entry { emm_id: emm_id.to_owned(), number, link };
             let key = format!("{}/{emm_id}/{number:06}", entry.link.at);
             puts.push(Put::new(Space::Effects, key, entry.link.run.clone(), &entry));

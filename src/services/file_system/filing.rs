@@ -62,19 +62,19 @@ impl FileSystem {
             Err(Carry::Failed(error)) => return Err(error),
         }
         let Some((number, _)) = chain.plan else { return Err(Error::internal("a plan was lost")) };
+        let mut filed = self.filed(item, &prepared.plan, false);
+        if prepared.plan.why.by_person {
+            fault!("filing: before the lesson");
+            filed.labels = self.teach(&item.emm_id, &chain, &prepared.plan.code).await?;
+        }
         fault!("filing: before the journal");
-        let Some(chain) = self.chains.append(&item.emm_id, Some(&chain), run, Effect::Filed { plan: number }).await?
-        else {
+        if self.chains.append(&item.emm_id, Some(&chain), run, Effect::Filed { plan: number }).await?.is_none() {
             return Ok(None);
-        };
+        }
         fault!("filing: before the trash");
         self.take_from_inbox(item, &prepared.plan.trash).await?;
         fault!("filing: after the trash");
         self.nudge_knowledge();
-        let mut filed = self.filed(item, &prepared.plan, false);
-        if decision.by_person {
-            filed.labels = self.teach(&item.emm_id, &chain).await?;
-        }
         Ok(Some(filed))
     }
 
@@ -90,7 +90,9 @@ impl FileSystem {
         if let Some(chain) = &chain
             && let (Standing::Filing, Some((_, plan))) = (chain.standing, &chain.plan)
         {
-            match self.resume(item, plan).await? {
+            // Its candidates stand in the journal only.
+            let whole = self.chains.reload(&item.emm_id).await?.and_then(|chain| chain.plan);
+            match self.resume(item, whole.as_ref().map_or(plan, |(_, plan)| plan)).await? {
                 Resumed::Whole(prepared) => return Ok(Some((*prepared, chain.clone()))),
                 Resumed::Names(note, original) => (names.note, names.original) = (note, original),
             }
@@ -172,9 +174,15 @@ impl FileSystem {
     async fn dropped_again(&self, item: &Item, chain: &Chain, run: &str) -> Result<Filed> {
         let Some((_, plan)) = &chain.plan else { return Err(Error::internal("a filed item has no plan")) };
         let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (date, emm_id) = (plan.trash.clone(), item.emm_id.clone());
-        let found = tokio::task::spawn_blocking(move || inbox.find_in_trash(&trash, &date, &emm_id)).await;
-        let leftover = found.map_err(Error::internal)??.is_empty() && chain.origin.place == item.place;
+        let (date, emm_id, place) = (plan.trash.clone(), item.emm_id.clone(), item.place.clone());
+        let look = move || Ok((inbox.exists(&place)?, inbox.find_in_trash(&trash, &date, &emm_id)?.is_empty()));
+        let looked: Result<_, InboxError> = tokio::task::spawn_blocking(look).await.map_err(Error::internal)?;
+        let (there, untaken) = looked?;
+        if !there {
+            // The same request again, whose reply was lost: it is done.
+            return Ok(self.filed(item, plan, false));
+        }
+        let leftover = untaken && chain.origin.place == item.place;
         let date = self.parts.clock.today();
         if !leftover {
             let effect = Effect::Duplicate { origin: origin(item), trash: date.clone() };

@@ -28,7 +28,7 @@ use crate::{
         watch::{Wake, Watch, WatchMode},
     },
     domain::{
-        custody::{Chain, Effect},
+        custody::{Chain, Effect, Plan},
         inbox, note,
     },
     life::Shutdown,
@@ -39,6 +39,10 @@ use crate::{
 const NOTE_BYTES_MAX: u64 = 8 << 20;
 /// Notes that are read before what they tell is written.
 const BATCH: usize = 256;
+
+/// The rest after a scan: so many times what it took, and at least this.
+const SCAN_REST: u32 = 10;
+const SCAN_REST_MIN: Duration = Duration::from_millis(200);
 
 /// How far the vault is known.
 pub(super) struct Knowledge {
@@ -111,7 +115,10 @@ impl FileSystem {
                 }
                 Err(error) => tracing::warn!("the vault cannot be read: {error}"),
             }
+            // A scan looks at every note: what changes meanwhile is gathered, so that a big sweep is not one scan an item.
+            let rest = (started.elapsed() * SCAN_REST).clamp(SCAN_REST_MIN, rescan);
             let next = async {
+                tokio::time::sleep(rest).await;
                 tokio::select! {
                     wake = watch.next() => wake,
                     () = self.knowledge.wake.notified() => Wake::Changed,
@@ -181,8 +188,8 @@ impl FileSystem {
         };
         let hints = inbox::hints(path.rsplit_once('/').map_or("", |(folder, _)| folder));
         let code = hints.forced_id.or(hints.category);
-        // Where a person answered or confirmed, the lesson was given then; what is new at its place needs no second one.
-        let given = chain.as_ref().is_some_and(|chain| known.is_none() && chain.taught && at(chain, path));
+        // Where a person answered, confirmed or moved it, the lesson is given with that; only an edit gives it anew.
+        let given = chain.is_some() && known.is_none();
         let taught = match (&emm_id, chain) {
             _ if note::opt_out(&front) => None,
             (Some(emm_id), Some(chain)) => self.moved(emm_id, &chain, path, code.as_deref()).await?,
@@ -240,6 +247,11 @@ impl FileSystem {
             return Ok(None);
         }
         let (from, note, code) = (plan.note.clone(), path.to_owned(), code.map(str::to_owned));
+        if let Some(code) = &code {
+            let here = Plan { note: note.clone(), ..plan.clone() };
+            let chain = Chain { plan: chain.plan.as_ref().map(|(number, _)| (*number, here)), ..chain.clone() };
+            self.teach(emm_id, &chain, code).await?;
+        }
         append_now(&self.chains, emm_id, "by hand", |chain| {
             let still = chain.plan.as_ref().is_some_and(|(_, plan)| plan.note == from);
             let (code, from, note) = (code.clone(), from.clone(), note.clone());
@@ -277,22 +289,23 @@ impl FileSystem {
         Ok(seq)
     }
 
-    /// A person decided about this item: the note it has now is a lesson.
-    pub(super) async fn teach(&self, emm_id: &str, chain: &Chain) -> Result<u64> {
+    /// A person decided that this item belongs to `code`: its note is a lesson. Given before the journal says so: killed in
+    /// between, it is given once more, which changes nothing, and never lost.
+    pub(super) async fn teach(&self, emm_id: &str, chain: &Chain, code: &str) -> Result<u64> {
         let Some((_, plan)) = &chain.plan else { return Ok(self.knowledge.labels().unwrap_or_default()) };
         let bytes = self.parts.vault.read(&plan.note, NOTE_BYTES_MAX).await?;
         let text = String::from_utf8_lossy(&bytes);
         let front = note::read_front_matter(&text);
         let body = text.get(front.body_offset_bytes..).unwrap_or_default();
         let name = file_name(&chain.origin.place);
-        let lesson = self.lesson(emm_id, Some(&plan.code), name, &plan.why.title, &front, body);
+        let lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
         self.append_label(vec![lesson]).await
     }
 
     /// What was taught with this item is taken back.
     pub(super) async fn unteach(&self, emm_id: &str) -> Result<()> {
-        let taught = self.chains.get(emm_id).await?.is_some_and(|chain| chain.taught);
-        if taught {
+        let taught = |chain: Chain| chain.taught || chain.plan.is_some_and(|(_, plan)| plan.why.by_person);
+        if self.chains.get(emm_id).await?.is_some_and(taught) {
             self.append_label(vec![taken_back(emm_id)]).await?;
         }
         Ok(())
@@ -330,10 +343,6 @@ const OWNERS: &str = "note:";
 fn taken_back(key: &str) -> Lesson {
     let (name, title, kind, text) = Default::default();
     Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new() }
-}
-
-fn at(chain: &Chain, path: &str) -> bool {
-    chain.plan.as_ref().is_some_and(|(_, plan)| plan.note == path)
 }
 
 fn is_note(path: &str) -> bool {

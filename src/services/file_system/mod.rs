@@ -32,6 +32,7 @@ use crate::{
         store::{Journal, Labels, Structures},
         vault::Vault,
     },
+    domain::jd::Structure,
     life::Health,
 };
 
@@ -95,6 +96,9 @@ pub struct Parts {
     pub health: Health,
 }
 
+/// Structures that are remembered; mostly one is in force.
+const STRUCTURES_MAX: u64 = 16;
+
 /// The service; cheap to clone.
 #[derive(Clone)]
 pub struct FileSystem(Arc<Inner>);
@@ -104,6 +108,8 @@ pub struct Inner {
     parts: Parts,
     chains: Arc<Chains>,
     seen: Seen,
+    /// Structures by their hash, which never change.
+    structures: moka::sync::Cache<String, Arc<Structure>>,
     knowledge: Knowledge,
     /// Grows when the inbox may have changed.
     generation: watch::Sender<u64>,
@@ -122,13 +128,23 @@ impl FileSystem {
     pub async fn open(parts: Parts) -> crate::rpc::Result<FileSystem> {
         let chains = Arc::new(Chains::new(parts.journal.clone(), parts.state.clone(), parts.clock.clone()));
         let seen = Seen::new(parts.settings.hashes_max);
+        let structures = moka::sync::Cache::new(STRUCTURES_MAX);
         let knowledge = Knowledge::default();
         let (generation, _) = watch::channel(0);
-        let service = FileSystem(Arc::new(Inner { parts, chains, seen, knowledge, generation }));
+        let service = FileSystem(Arc::new(Inner { parts, chains, seen, structures, knowledge, generation }));
         let items = service.chains.heal().await?;
         let finished = service.recover().await?;
         tracing::info!(items, finished, "custody is whole");
         Ok(service)
+    }
+
+    async fn structure(&self, hash: &str) -> crate::rpc::Result<Arc<Structure>> {
+        if let Some(known) = self.structures.get(hash) {
+            return Ok(known);
+        }
+        let structure = Arc::new(self.parts.structures.get(hash).await?);
+        self.structures.insert(hash.to_owned(), structure.clone());
+        Ok(structure)
     }
 
     /// Says that the inbox may have changed.

@@ -31,7 +31,7 @@ pub(super) struct Names<'a> {
 impl FileSystem {
     /// The plan for an item, with names that are settled or free now.
     pub(super) async fn prepare(&self, item: &Item, decision: &Decision, names: Names<'_>) -> Result<Prepared> {
-        let structure = self.parts.structures.get(&decision.structure).await?;
+        let structure = self.structure(&decision.structure).await?;
         let folder = self.folder(&structure, &decision.code)?;
         let (extracted, title) = match self.read(item).await? {
             Document::Text { extracted, title } => (*extracted, title),
