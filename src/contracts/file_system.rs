@@ -292,7 +292,7 @@ pub struct Entry {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {}
-tool!(Verify, FileSystem, "verify", Account, Reads, deadline 3600000);
+tool!(Verify, FileSystem, "verify", Account, Changes, deadline 3600000);
 
 /// The account: every item is in exactly one of these numbers, or a violation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -27,6 +27,7 @@ mod process;
 mod quarantine;
 mod scenarios;
 mod search;
+mod second_thoughts;
 mod sources;
 mod vault;
 mod vault_custody;

@@ -71,6 +71,23 @@ impl World {
         World::over(root, path, placement, extra).await
     }
 
+    /// As `restart`, with every database of every home deleted in between.
+    pub(crate) async fn restart_without_state(self, placement: Placement) -> World {
+        let World { root, path, nodes, .. } = self;
+        stop(nodes).await;
+        for home in fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()) {
+            if home.file_name().is_some_and(|name| name.to_string_lossy().starts_with("home-")) {
+                for entry in fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path()) {
+                    let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+                    if name.starts_with("state.sqlite") || name == "knowledge.bin" {
+                        fs::remove_file(entry).unwrap();
+                    }
+                }
+            }
+        }
+        World::over(root, path, placement, &Value::Null).await
+    }
+
     /// Ends the nodes; every one must drain in time.
     pub(crate) async fn stop(self) -> tempfile::TempDir {
         stop(self.nodes).await;

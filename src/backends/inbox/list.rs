@@ -131,8 +131,14 @@ impl Looking<'_> {
         let look = Look { size_bytes: disk::size_bytes(stat), newest_ns, print: *print.finalize().as_bytes() };
         let wait_ns = self.sweep.wait_ns(&path, look);
         let hints = around.hints.clone();
-        let entry =
-            Entry { path, size_bytes: look.size_bytes, modified_ns: disk::modified_ns(stat), kind: Kind::File, hints };
+        let entry = Entry {
+            path,
+            size_bytes: look.size_bytes,
+            modified_ns: disk::modified_ns(stat),
+            newest_ns,
+            kind: Kind::File,
+            hints,
+        };
         self.found.push(Found { entry, wait_ns, unit: around.unit.clone() });
     }
 
@@ -176,7 +182,7 @@ impl Looking<'_> {
         let wait_ns = self.sweep.wait_ns(&path, look);
         let kind = Kind::Folder { reason, files: sum.files };
         let (size_bytes, modified_ns, hints) = (sum.size_bytes, sum.modified_ns, around.hints.clone());
-        let entry = Entry { path, size_bytes, modified_ns, kind, hints };
+        let entry = Entry { path, size_bytes, modified_ns, newest_ns: sum.newest_ns, kind, hints };
         self.found.push(Found { entry, wait_ns, unit: around.unit.clone() });
     }
 

@@ -73,6 +73,8 @@ pub struct Entry {
     pub size_bytes: u64,
     /// Last change of content, nanoseconds since 1970; of a folder the newest one in it.
     pub modified_ns: i64,
+    /// The same or the ctime, which nobody can set: whichever is newer.
+    pub newest_ns: i64,
     /// Whether it is a file, or a folder that is one thing.
     pub kind: Kind,
     /// What the folders around it say about where it belongs.

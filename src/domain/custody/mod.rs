@@ -231,6 +231,12 @@ pub struct Chain {
     pub duplicates: u32,
     /// Whether a person decided where it is, so that something was taught with it.
     pub taught: bool,
+    /// Whether a filing of it was undone, so that only a person may file it again.
+    #[serde(default)]
+    pub undone: bool,
+    /// A plan that was given up: what it may have left in the vault is to be taken back.
+    #[serde(default)]
+    pub abandoned: Option<Box<Plan>>,
     /// How many links there are: the number of the next.
     pub next: u32,
     /// When the last link was made.
@@ -250,6 +256,8 @@ impl Chain {
             quarantine: None,
             duplicates: 0,
             taught: false,
+            undone: false,
+            abandoned: None,
             next: 1,
             at: first.at.clone(),
         };
@@ -270,10 +278,15 @@ impl Chain {
                 self.standing = Standing::Filing;
             }
             Effect::Filed { .. } => {
-                self.standing = Standing::Filed;
-                self.taught |= self.plan.as_ref().is_some_and(|(_, plan)| plan.why.by_person);
+                (self.standing, self.abandoned) = (Standing::Filed, None);
+                let by_person = self.plan.as_ref().is_some_and(|(_, plan)| plan.why.by_person);
+                self.taught |= by_person;
+                self.undone &= !by_person;
             }
-            Effect::Abandoned { .. } => (self.plan, self.standing) = (None, Standing::Review),
+            Effect::Abandoned { .. } => {
+                self.abandoned = self.plan.take().map(|(_, plan)| Box::new(plan));
+                self.standing = self.back();
+            }
             Effect::Duplicate { .. } => self.duplicates += 1,
             Effect::Confirmed { code } => {
                 (self.standing, self.taught) = (Standing::Confirmed, true);
@@ -296,7 +309,7 @@ impl Chain {
             }
             Effect::Released { place } => {
                 self.origin.place.clone_from(place);
-                (self.quarantine, self.standing) = (None, Standing::Review);
+                (self.quarantine, self.standing) = (None, self.back());
             }
             Effect::Withdrawn => (self.plan, self.standing) = (None, Standing::Withdrawn),
             Effect::Undoing { place } => {
@@ -305,7 +318,7 @@ impl Chain {
             }
             Effect::Undone { place } => {
                 self.origin.place.clone_from(place);
-                (self.plan, self.standing, self.taught) = (None, Standing::Undone, false);
+                (self.plan, self.standing, self.taught, self.undone) = (None, Standing::Undone, false, true);
             }
         }
     }
@@ -314,6 +327,11 @@ impl Chain {
         if let Some((_, plan)) = &mut self.plan {
             change(plan);
         }
+    }
+
+    /// What an item that lies in the inbox again is: what was undone once stays so until a person files it.
+    fn back(&self) -> Standing {
+        if self.undone { Standing::Undone } else { Standing::Review }
     }
 
     /// The chain without what its decision was chosen from.

@@ -65,6 +65,7 @@ impl Answer<Verify> for FileSystem {
 impl Answer<Confirm> for FileSystem {
     async fn answer(&self, request: Confirm) -> Result<Filed> {
         let emm_id = self.chains.resolve(&request.emm_id).await?;
+        self.look_again_if_moved(&emm_id).await?;
         let chain = self.chains.get(&emm_id).await?.filter(Chain::in_vault);
         let chain = chain
             .ok_or_else(|| Error::invalid(format!("item {emm_id} is not filed, so there is nothing to confirm")))?;
@@ -91,8 +92,7 @@ impl FileSystem {
     async fn refile(&self, emm_id: &str, plan: &Plan, code: &str, request: &Confirm) -> Result<()> {
         self.leave_in_peace(plan).await?;
         let hash = request.structure.as_deref().unwrap_or(&plan.why.structure);
-        let structure = self.structure(hash).await?;
-        let folder = self.folder(&structure, code)?;
+        let folder = self.place_of(hash, code).await?;
         let name = super::reading::file_name(&plan.note);
         let note = self.free(&folder, name, emm_id, &[]).await?;
         let (from, to) = (plan.note.clone(), note.clone());

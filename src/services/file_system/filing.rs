@@ -13,7 +13,7 @@ use crate::{
     contracts::file_system::{Decision, File, Filed, Item},
     domain::custody::{Chain, Effect, Origin, Plan, Standing},
     fault,
-    rpc::{Error, Result},
+    rpc::{Code, Error, Result},
 };
 
 impl FileSystem {
@@ -30,7 +30,7 @@ impl FileSystem {
         for _ in 0..ATTEMPTS_MAX {
             let chain = self.chains.get(&item.emm_id).await?;
             let done = match chain {
-                Some(chain) if chain.in_vault() => Some(self.dropped_again(&item, &chain, &run).await?),
+                Some(chain) if chain.in_vault() => self.dropped_again(&item, &decision, &run).await?,
                 Some(chain) if chain.standing == Standing::Undoing => {
                     return Err(Error::conflict(format!("{} is just being undone; try again", item.place)));
                 }
@@ -59,7 +59,13 @@ impl FileSystem {
             Ok(()) => {}
             // Somebody took the name meanwhile: the next attempt settles another one.
             Err(Carry::Taken) => return Ok(None),
-            Err(Carry::Failed(error)) => return Err(error),
+            Err(Carry::Failed(error)) => {
+                // The item is not what was planned for: nothing may stay half done until a restart.
+                if matches!(error.code, Code::NotFound | Code::Conflict) {
+                    self.give_up(&item.emm_id, &chain, &error.message, run).await?;
+                }
+                return Err(error);
+            }
         }
         let Some((number, _)) = chain.plan else { return Err(Error::internal("a plan was lost")) };
         let mut filed = self.filed(item, &prepared.plan, false);
@@ -92,7 +98,13 @@ impl FileSystem {
         {
             // Its candidates stand in the journal only.
             let whole = self.chains.reload(&item.emm_id).await?.and_then(|chain| chain.plan);
-            match self.resume(item, whole.as_ref().map_or(plan, |(_, plan)| plan)).await? {
+            let plan = whole.as_ref().map_or(plan, |(_, plan)| plan);
+            if plan.code != decision.code || plan.why.by_person != decision.by_person {
+                // Decided anew since: the old plan must not have its way.
+                self.give_up(&item.emm_id, chain, "it was decided anew", run).await?;
+                return Ok(None);
+            }
+            match self.resume(item, plan).await? {
                 Resumed::Whole(prepared) => return Ok(Some((*prepared, chain.clone()))),
                 Resumed::Names(note, original) => (names.note, names.original) = (note, original),
             }
@@ -170,8 +182,11 @@ impl FileSystem {
         }
     }
 
-    /// The same bytes as something that is filed: a leftover of a crash, or another drop, which is recorded.
-    async fn dropped_again(&self, item: &Item, chain: &Chain, run: &str) -> Result<Filed> {
+    /// The same bytes as something that is filed: a leftover of a crash, or another drop, which is recorded. Where the
+    /// vault does not hold the bytes any more, they are filed anew; nothing then if somebody else came first.
+    async fn dropped_again(&self, item: &Item, decision: &Decision, run: &str) -> Result<Option<Filed>> {
+        // The journal itself is asked: what another node undid must not be taken for filed.
+        let Some(chain) = self.chains.reload(&item.emm_id).await?.filter(Chain::in_vault) else { return Ok(None) };
         let Some((_, plan)) = &chain.plan else { return Err(Error::internal("a filed item has no plan")) };
         let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
         let (date, emm_id, place) = (plan.trash.clone(), item.emm_id.clone(), item.place.clone());
@@ -180,18 +195,31 @@ impl FileSystem {
         let (there, untaken) = looked?;
         if !there {
             // The same request again, whose reply was lost: it is done.
-            return Ok(self.filed(item, plan, false));
+            return Ok(Some(self.filed(item, plan, false)));
+        }
+        if !self.holds(&chain, plan).await? {
+            return self.file_new(item, decision, run, Some(chain.clone())).await;
         }
         let leftover = untaken && chain.origin.place == item.place;
         let date = self.parts.clock.today();
         if !leftover {
             let effect = Effect::Duplicate { origin: origin(item), trash: date.clone() };
-            if self.chains.append(&item.emm_id, Some(chain), run, effect).await?.is_none() {
-                return Err(Error::conflict(format!("{} is being changed; it is looked at again", item.place)));
+            if self.chains.append(&item.emm_id, Some(&chain), run, effect).await?.is_none() {
+                return Ok(None);
             }
         }
-        self.take_from_inbox(item, if leftover { &plan.trash } else { &date }).await?;
-        Ok(self.filed(item, plan, !leftover))
+        self.take_from_inbox(item, &date).await?;
+        Ok(Some(self.filed(item, plan, !leftover)))
+    }
+
+    /// Whether the vault holds the bytes of a filed item: its original, or the note that is the original as it was filed.
+    async fn holds(&self, chain: &Chain, plan: &Plan) -> Result<bool> {
+        let (path, hash) = match &plan.original {
+            Some(original) => (original, &chain.origin.hash),
+            None => (&plan.note, &plan.note_hash),
+        };
+        let folder = chain.origin.folder && plan.original.is_some();
+        Ok(self.original_hash(path, folder).await.is_ok_and(|found| found.to_hex().as_str() == hash))
     }
 
     pub(super) fn filed(&self, item: &Item, plan: &Plan, duplicate: bool) -> Filed {

@@ -6,6 +6,7 @@ use super::FileSystem;
 use crate::{
     backends::vault::Listing,
     domain::jd::{self, Structure},
+    life::Shutdown,
     rpc::{Error, Result},
 };
 
@@ -35,6 +36,14 @@ pub(super) fn folders(listing: &Listing) -> Folders {
 }
 
 impl FileSystem {
+    /// The folder of a code. Before the vault was read once nobody knows the owner's own folders.
+    pub(super) async fn place_of(&self, structure: &str, code: &str) -> Result<String> {
+        if self.knowledge.labels().is_none() {
+            self.scan(&Shutdown::new()).await?;
+        }
+        self.folder(&*self.structure(structure).await?, code)
+    }
+
     /// The folder of a code, relative to the vault: the owner's own if one has this number, else the canonical one
     /// below the nearest that has.
     pub(super) fn folder(&self, structure: &Structure, code: &str) -> Result<String> {

@@ -22,9 +22,14 @@ impl FileSystem {
         for _ in 0..ATTEMPTS_MAX {
             let chain = self.chains.get(&item.emm_id).await?;
             if let Some(chain) = &chain
-                && (chain.in_vault() || matches!(chain.standing, Standing::Filing | Standing::Undoing))
+                && (chain.in_vault() || chain.standing == Standing::Undoing)
             {
                 return Ok(chain.standing);
+            }
+            if let Some(chain) = chain.as_ref().filter(|chain| chain.standing == Standing::Filing) {
+                // A filing that failed, and was decided otherwise since.
+                self.give_up(&item.emm_id, chain, "it was decided anew", &run).await?;
+                continue;
             }
             let Some(effect) = held(&item, &why, chain.as_ref()) else {
                 return self.finish_holding(&item, chain.map_or(Standing::Review, |chain| chain.standing)).await;

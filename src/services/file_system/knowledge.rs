@@ -11,12 +11,13 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex as Turn, Notify, watch};
 
 use super::{
     FileSystem,
     chains::append_now,
     folders::{Folders, folders},
+    lessons::taken_back,
     reading::file_name,
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
         watch::{Wake, Watch, WatchMode},
     },
     domain::{
-        custody::{Chain, Effect, Plan},
+        custody::{Chain, Effect, Plan, Standing},
         inbox, note,
     },
     life::Shutdown,
@@ -36,7 +37,7 @@ use crate::{
 };
 
 /// Notes whose front matter and text are looked at; larger ones are found by their path only.
-const NOTE_BYTES_MAX: u64 = 8 << 20;
+pub(super) const NOTE_BYTES_MAX: u64 = 8 << 20;
 /// Notes that are read before what they tell is written.
 const BATCH: usize = 256;
 
@@ -47,17 +48,25 @@ const SCAN_REST_MIN: Duration = Duration::from_millis(200);
 /// How far the vault is known.
 pub(super) struct Knowledge {
     /// The last label; nothing while the vault was not yet read once.
-    labels: watch::Sender<Option<u64>>,
+    pub(super) labels: watch::Sender<Option<u64>>,
     wake: Notify,
+    /// One scan at a time.
+    scanning: Turn<()>,
     /// The last number that this process appended, to guess the next.
-    last: Mutex<u64>,
+    pub(super) last: Mutex<u64>,
     /// The owner's own folders, by code.
     folders: Mutex<Arc<Folders>>,
 }
 
 impl Default for Knowledge {
     fn default() -> Self {
-        Self { labels: watch::channel(None).0, wake: Notify::new(), last: Mutex::default(), folders: Mutex::default() }
+        Self {
+            labels: watch::channel(None).0,
+            wake: Notify::new(),
+            scanning: Turn::default(),
+            last: Mutex::default(),
+            folders: Mutex::default(),
+        }
     }
 }
 
@@ -76,9 +85,15 @@ impl Knowledge {
 struct Known {
     /// Size and time of change, to see that it changed.
     stamp: String,
+    /// The item, where emm filed it.
+    #[serde(default)]
+    emm_id: Option<String>,
     /// The lesson it gave: its key and place.
     #[serde(default)]
     taught: Option<(String, String)>,
+    /// The hash of that lesson, so that the same one is not given again.
+    #[serde(default)]
+    lesson: Option<String>,
 }
 
 /// What a scan found to do.
@@ -131,7 +146,8 @@ impl FileSystem {
     }
 
     /// One comparison. Returns how many notes were new, changed, moved or gone.
-    async fn scan(&self, stop: &Shutdown) -> Result<usize> {
+    pub(super) async fn scan(&self, stop: &Shutdown) -> Result<usize> {
+        let _turn = self.knowledge.scanning.lock().await;
         let listed = self.listed().await?;
         *self.knowledge.folders.lock() = Arc::new(folders(&listed));
         let known: BTreeMap<String, Known> =
@@ -152,6 +168,7 @@ impl FileSystem {
                 self.write(std::mem::take(&mut batch)).await?;
             }
             if stop.is_cancelled() {
+                self.write(batch).await?;
                 return Ok(changed);
             }
         }
@@ -172,6 +189,14 @@ impl FileSystem {
             .map_err(Error::internal)?
             .map_err(Error::unavailable)?;
         batch.puts.push(Put::remove(Space::Notes, path));
+        // A note that was copied and then deleted was moved: the copy is looked at again.
+        if let Some((emm_id, chain)) = self.filed_at(path).await? {
+            let select = Select { tag: Some(emm_id), ..Select::default() };
+            let copies: Vec<(String, Known)> = self.state().scan(Space::Notes, select).await?;
+            let forgotten = copies.into_iter().filter(|(copy, _)| copy != path && chain.in_vault());
+            batch.puts.extend(forgotten.map(|(copy, _)| Put::remove(Space::Notes, copy)));
+            self.nudge_knowledge();
+        }
         if let Some((key, _)) = known.taught.as_ref().filter(|(key, _)| key.starts_with(OWNERS)) {
             batch.lessons.push(taken_back(key));
         }
@@ -183,9 +208,18 @@ impl FileSystem {
         let Some((doc, front)) = self.note(file).await else { return Ok(()) };
         let (title, emm_id) = (doc.title.clone(), doc.emm_id.clone());
         let chain = match &emm_id {
-            Some(emm_id) => self.chains.get(emm_id).await?.filter(Chain::in_vault),
+            Some(emm_id) => match self.chains.get(emm_id).await? {
+                Some(chain) => Some(chain),
+                // Another node may have filed it; without a chain anywhere it is a note like any other.
+                None => self.chains.reload(emm_id).await?,
+            },
             None => None,
         };
+        if chain.as_ref().is_some_and(|it| matches!(it.standing, Standing::Filing | Standing::Undoing)) {
+            // On its way: the next scan sees what came of it.
+            return Ok(());
+        }
+        let chain = chain.filter(Chain::in_vault);
         let hints = inbox::hints(path.rsplit_once('/').map_or("", |(folder, _)| folder));
         let code = hints.forced_id.or(hints.category);
         // Where a person answered, confirmed or moved it, the lesson is given with that; only an edit gives it anew.
@@ -196,16 +230,19 @@ impl FileSystem {
             _ => code.map(|code| (format!("{OWNERS}{path}"), code)),
         };
         let before = known.and_then(|known| known.taught.clone());
+        let lesson = taught.as_ref().map(|(key, code)| self.lesson(key, Some(code), path, &title, &front, &doc.text));
+        let lesson_hash =
+            lesson.as_ref().and_then(|it| serde_json::to_vec(it).ok()).map(|it| blake3::hash(&it).to_string());
         match &taught {
             Some(_) if given => {}
-            Some((key, code)) => {
-                batch.lessons.push(self.lesson(key, Some(code), path, &title, &front, &doc.text));
-            }
+            Some(_) if lesson_hash.is_some() && lesson_hash == known.and_then(|known| known.lesson.clone()) => {}
+            Some(_) => batch.lessons.extend(lesson),
             None => batch.lessons.extend(before.iter().map(|(key, _)| taken_back(key))),
         }
         batch.docs.push(doc);
-        let known = Known { stamp: stamp(file), taught };
-        batch.puts.push(Put::new(Space::Notes, path, emm_id.unwrap_or_default(), &known));
+        let tag = emm_id.clone().unwrap_or_default();
+        let known = Known { stamp: stamp(file), emm_id, taught, lesson: lesson_hash };
+        batch.puts.push(Put::new(Space::Notes, path, tag, &known));
         Ok(())
     }
 
@@ -247,6 +284,9 @@ impl FileSystem {
             return Ok(None);
         }
         let (from, note, code) = (plan.note.clone(), path.to_owned(), code.map(str::to_owned));
+        if code.is_none() && chain.taught {
+            self.forget_lesson(emm_id).await?;
+        }
         if let Some(code) = &code {
             let here = Plan { note: note.clone(), ..plan.clone() };
             let chain = Chain { plan: chain.plan.as_ref().map(|(number, _)| (*number, here)), ..chain.clone() };
@@ -274,62 +314,22 @@ impl FileSystem {
         Ok(self.state().write(batch.puts).await?)
     }
 
-    async fn append_label(&self, lessons: Vec<Lesson>) -> Result<u64> {
-        let guess = *self.knowledge.last.lock() + 1;
-        let seq = self.parts.labels.append(lessons, guess).await?;
-        *self.knowledge.last.lock() = seq;
-        // Only a vault that was read once has a number to wait for.
-        self.knowledge.labels.send_if_modified(|labels| match labels {
-            Some(known) if *known < seq => {
-                *known = seq;
-                true
-            }
-            _ => false,
-        });
-        Ok(seq)
-    }
-
-    /// A person decided that this item belongs to `code`: its note is a lesson. Given before the journal says so: killed in
-    /// between, it is given once more, which changes nothing, and never lost.
-    pub(super) async fn teach(&self, emm_id: &str, chain: &Chain, code: &str) -> Result<u64> {
-        let Some((_, plan)) = &chain.plan else { return Ok(self.knowledge.labels().unwrap_or_default()) };
-        let bytes = self.parts.vault.read(&plan.note, NOTE_BYTES_MAX).await?;
-        let text = String::from_utf8_lossy(&bytes);
-        let front = note::read_front_matter(&text);
-        let body = text.get(front.body_offset_bytes..).unwrap_or_default();
-        let name = file_name(&chain.origin.place);
-        let lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
-        self.append_label(vec![lesson]).await
-    }
-
-    /// What was taught with this item is taken back.
-    pub(super) async fn unteach(&self, emm_id: &str) -> Result<()> {
-        let taught = |chain: Chain| chain.taught || chain.plan.is_some_and(|(_, plan)| plan.why.by_person);
-        if self.chains.get(emm_id).await?.is_some_and(taught) {
-            self.append_label(vec![taken_back(emm_id)]).await?;
+    /// A note that is not where the journal has it may have been moved a moment ago, before any scan saw it.
+    pub(super) async fn look_again_if_moved(&self, emm_id: &str) -> Result<()> {
+        let chain = self.chains.get(emm_id).await?.filter(Chain::in_vault);
+        if let Some((_, plan)) = chain.and_then(|chain| chain.plan)
+            && !self.parts.vault.exists(&plan.note).await?
+        {
+            self.scan(&Shutdown::new()).await?;
         }
         Ok(())
     }
 
-    fn lesson(
-        &self,
-        key: &str,
-        code: Option<&str>,
-        name: &str,
-        title: &str,
-        front: &note::FrontMatter,
-        body: &str,
-    ) -> Lesson {
-        let limit = body.floor_char_boundary(self.parts.settings.lesson_text_bytes_max);
-        Lesson {
-            key: key.to_owned(),
-            code: code.map(str::to_owned),
-            name: file_name(name).to_owned(),
-            title: title.to_owned(),
-            kind: String::new(),
-            text: body.get(..limit).unwrap_or_default().to_owned(),
-            hints: front.list("tags").into_iter().filter(|tag| !tag.starts_with("jd/")).map(str::to_owned).collect(),
-        }
+    /// The filed item whose note lies at this path, by what the scans know.
+    async fn filed_at(&self, path: &str) -> Result<Option<(String, Chain)>> {
+        let known: Option<Known> = self.state().get(Space::Notes, path).await?;
+        let Some(emm_id) = known.and_then(|known| known.emm_id) else { return Ok(None) };
+        Ok(self.chains.get(&emm_id).await?.map(|chain| (emm_id, chain)))
     }
 
     fn state(&self) -> &crate::backends::state::State {
@@ -339,11 +339,6 @@ impl FileSystem {
 
 /// Lessons of the owner's own notes are kept under their path.
 const OWNERS: &str = "note:";
-
-fn taken_back(key: &str) -> Lesson {
-    let (name, title, kind, text) = Default::default();
-    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new() }
-}
 
 fn is_note(path: &str) -> bool {
     note::split_extension(file_name(path)).1.eq_ignore_ascii_case("md")

@@ -11,7 +11,7 @@ use super::{FileSystem, chains::append_now};
 use crate::{
     backends::inbox::{self, InboxError, Kind, Wake},
     contracts::file_system::{Item, ListInbox, Listing, Problem},
-    domain::custody::{Effect, Standing, emm_id},
+    domain::custody::{Chain, Effect, Standing, emm_id},
     life::Shutdown,
     rpc::{Error, Result},
 };
@@ -20,7 +20,10 @@ use crate::{
 const WAIT_MS_MAX: u64 = 20_000;
 
 /// Hashes of what lies in the inbox, under place, size and time of change.
-pub(super) struct Seen(Cache<(String, u64, i64), (blake3::Hash, u64)>);
+pub(super) struct Seen(Cache<Look, (blake3::Hash, u64)>);
+
+/// Place, size and both times: the time of change alone can be put back by whoever writes the file.
+type Look = (String, u64, i64, i64);
 
 impl Seen {
     pub(super) fn new(hashes_max: usize) -> Self {
@@ -48,7 +51,12 @@ impl FileSystem {
             self.withdraw_what_left(&listing, &looked.unstable).await?;
         }
         for item in &mut listing.items {
-            item.standing = self.chains.get(&item.emm_id).await?.map(|chain| chain.standing);
+            // Dropped again after an undo: its owner has said once that emm was wrong about it.
+            let standing = |chain: Chain| match chain.standing {
+                Standing::Withdrawn if chain.undone => Standing::Undone,
+                standing => standing,
+            };
+            item.standing = self.chains.get(&item.emm_id).await?.map(standing);
         }
         listing.labels = self.knowledge.labels();
         Ok(listing)
@@ -75,7 +83,7 @@ impl FileSystem {
     }
 
     async fn item(&self, entry: &inbox::Entry) -> Result<Item, InboxError> {
-        let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns);
+        let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns, entry.newest_ns);
         let (hash, bytes) = match self.seen.0.get(&key) {
             Some(known) => known,
             None => {

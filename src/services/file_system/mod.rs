@@ -6,6 +6,7 @@ mod filing;
 mod folders;
 mod holding;
 mod knowledge;
+mod lessons;
 mod listing;
 mod one_thing;
 mod plan;

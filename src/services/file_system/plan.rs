@@ -31,8 +31,10 @@ pub(super) struct Names<'a> {
 impl FileSystem {
     /// The plan for an item, with names that are settled or free now.
     pub(super) async fn prepare(&self, item: &Item, decision: &Decision, names: Names<'_>) -> Result<Prepared> {
-        let structure = self.structure(&decision.structure).await?;
-        let folder = self.folder(&structure, &decision.code)?;
+        let folder = match names.note.as_deref().and_then(|note| note.rsplit_once('/')) {
+            Some((folder, _)) => folder.to_owned(),
+            None => self.place_of(&decision.structure, &decision.code).await?,
+        };
         let (extracted, title) = match self.read(item).await? {
             Document::Text { extracted, title } => (*extracted, title),
             Document::Poison { reason } => {

@@ -22,7 +22,19 @@ impl FileSystem {
         let key = format!("read/{READERS_VERSION}/{}/{name}", item.hash);
         let compute = async {
             let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
-            let file = tokio::task::spawn_blocking(move || inbox.open(&place)).await.map_err(Error::internal)??;
+            let hash = item.hash.clone();
+            // What is read must be what was hashed, for the result is kept under that hash.
+            let open = move || -> Result<std::fs::File> {
+                let mut file = inbox.open(&place)?;
+                let mut hasher = blake3::Hasher::new();
+                let hashed = hasher.update_reader(&mut file);
+                hashed.map_err(|error| Error::unavailable(format!("{place}: {error}")))?;
+                if hasher.finalize().to_hex().as_str() != hash {
+                    return Err(Error::conflict(format!("{place} changed since it was listed; it is looked at again")));
+                }
+                Ok(file)
+            };
+            let file = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
             match self.parts.parsers.read(file, &name).await {
                 Ok(extracted) => Ok(described(extracted, &name)),
                 // Encrypted or malformed: it is still filed by its name, its type and its folders.

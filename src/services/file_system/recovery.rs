@@ -4,7 +4,8 @@ use super::{FileSystem, filing::parse_hash};
 use crate::{
     contracts::file_system::{Decision, File, Item},
     domain::custody::{Chain, Effect, Plan, Standing},
-    rpc::{Error, Result},
+    fault,
+    rpc::Result,
 };
 
 impl FileSystem {
@@ -30,6 +31,11 @@ impl FileSystem {
                 Err(error) => tracing::warn!(%emm_id, "a filing that was interrupted cannot go on yet: {error}"),
             }
         }
+        for standing in [Standing::Review, Standing::Undone, Standing::Skipped, Standing::Withdrawn] {
+            for (emm_id, chain) in self.chains.all(Some(standing)).await? {
+                self.take_back(&emm_id, &chain).await?;
+            }
+        }
         Ok(finished)
     }
 
@@ -44,8 +50,8 @@ impl FileSystem {
 
     async fn finish_filing(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
         self.discard_temporaries(emm_id, chain, plan).await?;
-        let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
-        let there = tokio::task::spawn_blocking(move || inbox.exists(&place)).await.map_err(Error::internal)??;
+        // Other bytes at its place are another item's.
+        let there = self.hash_in_inbox(chain).await?.is_some_and(|hash| hash == chain.origin.hash);
         if there {
             let origin = chain.origin.clone();
             let item = Item {
@@ -82,17 +88,38 @@ impl FileSystem {
                 .await
                 .map(drop);
         }
-        if note {
-            self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
-        }
-        if let Some(path) = plan.original.as_ref().filter(|_| original) {
-            self.remove(path, &chain.origin.hash, emm_id, chain.origin.folder).await?;
-        }
-        let reason = "its owner took it back before it was filed".to_owned();
-        let chain = self.chains.append(emm_id, Some(chain), "recovery", Effect::Abandoned { reason }).await?;
+        self.give_up(emm_id, chain, "its owner took it back before it was filed", "recovery").await?;
+        let chain = self.chains.get(emm_id).await?.filter(|chain| chain.standing.in_inbox());
         match chain {
             Some(chain) => self.chains.append(emm_id, Some(&chain), "recovery", Effect::Withdrawn).await.map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Gives a plan up: first the journal, for who comes second there must not touch the vault; then what it had done.
+    pub(super) async fn give_up(&self, emm_id: &str, chain: &Chain, reason: &str, run: &str) -> Result<()> {
+        let effect = Effect::Abandoned { reason: reason.to_owned() };
+        match self.chains.append(emm_id, Some(chain), run, effect).await? {
+            Some(chain) => self.take_back(emm_id, &chain).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what an abandoned plan had written, if it is still as it was written; and its lesson.
+    async fn take_back(&self, emm_id: &str, chain: &Chain) -> Result<()> {
+        let Some(plan) = &chain.abandoned else { return Ok(()) };
+        fault!("abandoned: before it is taken back");
+        let ours = async |path: &str, hash: &str, folder: bool| {
+            self.original_hash(path, folder).await.is_ok_and(|found| found.to_hex().as_str() == hash)
+        };
+        if ours(&plan.note, &plan.note_hash, false).await {
+            self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
+        }
+        if let Some(path) = &plan.original
+            && ours(path, &chain.origin.hash, chain.origin.folder).await
+        {
+            self.remove(path, &chain.origin.hash, emm_id, chain.origin.folder).await?;
+        }
+        if plan.why.by_person { self.forget_lesson(emm_id).await } else { Ok(()) }
     }
 }

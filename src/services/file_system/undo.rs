@@ -12,7 +12,7 @@ use crate::{
         note,
     },
     fault,
-    rpc::{Error, Result},
+    rpc::{Code, Error, Result},
 };
 
 /// The largest note whose difference is shown, in bytes.
@@ -27,6 +27,7 @@ impl FileSystem {
     pub(super) async fn undo(&self, request: Undo) -> Result<Undone> {
         let emm_id = self.chains.resolve(&request.emm_id).await?;
         let missing = || Error::not_found(format!("no item {emm_id}"));
+        self.look_again_if_moved(&emm_id).await?;
         let chain = self.chains.get(&emm_id).await?.ok_or_else(missing)?;
         let plan = match (&chain.plan, chain.standing) {
             (Some((_, plan)), Standing::Filed | Standing::Confirmed | Standing::Undoing) => plan.clone(),
@@ -59,7 +60,11 @@ impl FileSystem {
         fault!("undo: after the intent");
         let place = self.bring_back(emm_id, chain, plan).await?;
         fault!("undo: after the inbox");
-        self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
+        match self.remove(&plan.note, &plan.note_hash, emm_id, false).await {
+            // Edited since the undo began: that is its owner's, and stays.
+            Err(error) if error.code == Code::Conflict => tracing::warn!(emm_id, "{error}"),
+            removed => removed?,
+        }
         fault!("undo: after the note");
         if let Some(original) = &plan.original {
             self.remove(original, &chain.origin.hash, emm_id, chain.origin.folder).await?;

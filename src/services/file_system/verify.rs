@@ -1,10 +1,11 @@
 //! The account of custody: every item that the journal has, and where its bytes are.
 
-use super::{FileSystem, chains::append_now, holding::NEVER};
+use super::{FileSystem, holding::NEVER};
 use crate::{
     backends::{disk, inbox::InboxError},
     contracts::file_system::{Account, Problem},
-    domain::custody::{Chain, Effect, Plan, Standing},
+    domain::custody::{Chain, Plan, Standing},
+    life::Shutdown,
     rpc::{Error, Result},
 };
 
@@ -19,6 +20,8 @@ impl FileSystem {
     pub(super) async fn verify(&self) -> Result<Account> {
         // The journal itself is asked, not its projection: what the projection missed is what a check is for.
         let seen = self.chains.heal().await?;
+        // What its owner moved a moment ago is no loss.
+        self.scan(&Shutdown::new()).await?;
         let mut account = Account { seen, ..Account::default() };
         for (emm_id, chain) in self.chains.all(None).await? {
             let finding = self.account_for(&emm_id, &chain, &mut account).await?;
@@ -55,21 +58,19 @@ impl FileSystem {
             // On its way: the intent names every place where its bytes can be.
             (Standing::Filing | Standing::Undoing, Some((_, plan))) => {
                 account.waiting += 1;
-                match self.in_inbox(emm_id, chain).await? {
+                match self.in_inbox(chain).await? {
                     Finding::Whole => Ok(Finding::Whole),
                     _ => self.in_vault(emm_id, chain, plan).await,
                 }
             }
+            // Gone, or other bytes in its place: its owner's doing, for emm only moves it with a link.
+            _ if !matches!(self.in_inbox(chain).await?, Finding::Whole) => {
+                account.withdrawn += 1;
+                Ok(Finding::Whole)
+            }
             _ => {
                 account.waiting += 1;
-                let finding = self.in_inbox(emm_id, chain).await?;
-                if let Finding::Whole = finding
-                    && self.chains.get(emm_id).await?.is_some_and(|chain| chain.standing == Standing::Withdrawn)
-                {
-                    account.waiting -= 1;
-                    account.withdrawn += 1;
-                }
-                Ok(finding)
+                Ok(Finding::Whole)
             }
         }
     }
@@ -123,23 +124,15 @@ impl FileSystem {
         }
     }
 
-    /// An item that waits in the inbox. One that its owner took away was withdrawn, which the journal learns here.
-    async fn in_inbox(&self, emm_id: &str, chain: &Chain) -> Result<Finding> {
-        match self.hash_in_inbox(chain).await? {
-            Some(hash) if hash == chain.origin.hash => Ok(Finding::Whole),
-            // Gone, or other bytes in its place: its owner's doing, for emm only moves it with a link.
-            _ if chain.standing.in_inbox() => {
-                append_now(&self.chains, emm_id, "verify", |chain| {
-                    chain.standing.in_inbox().then_some(Effect::Withdrawn)
-                })
-                .await?;
-                Ok(Finding::Whole)
-            }
-            _ => Ok(Finding::Violation(format!("{} is not in the inbox", chain.origin.place))),
-        }
+    /// An item that lies in the inbox.
+    async fn in_inbox(&self, chain: &Chain) -> Result<Finding> {
+        Ok(match self.hash_in_inbox(chain).await? {
+            Some(hash) if hash == chain.origin.hash => Finding::Whole,
+            _ => Finding::Violation(format!("{} is not in the inbox", chain.origin.place)),
+        })
     }
 
-    async fn hash_in_inbox(&self, chain: &Chain) -> Result<Option<String>> {
+    pub(super) async fn hash_in_inbox(&self, chain: &Chain) -> Result<Option<String>> {
         let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
         let folder = chain.origin.folder;
         let hash = move || match inbox.hash_now(&place, folder) {

@@ -1,0 +1,82 @@
+//! What people teach: appended to the labels before anything else says so, and taken back with what it was taught by.
+
+use super::{FileSystem, knowledge::NOTE_BYTES_MAX, reading::file_name};
+use crate::{
+    backends::store::Lesson,
+    domain::{custody::Chain, note},
+    rpc::Result,
+};
+
+impl FileSystem {
+    pub(super) async fn append_label(&self, lessons: Vec<Lesson>) -> Result<u64> {
+        let mut last = *self.knowledge.last.lock();
+        if last == 0 {
+            // Once a process: trying every number from the first would cost a file each.
+            last = self.parts.labels.last().await?;
+        }
+        let guess = last + 1;
+        let seq = self.parts.labels.append(lessons, guess).await?;
+        *self.knowledge.last.lock() = seq;
+        // Only a vault that was read once has a number to wait for.
+        self.knowledge.labels.send_if_modified(|labels| match labels {
+            Some(known) if *known < seq => {
+                *known = seq;
+                true
+            }
+            _ => false,
+        });
+        Ok(seq)
+    }
+
+    /// A person decided that this item belongs to `code`: its note is a lesson. Given before the journal says so: killed in
+    /// between, it is given once more, which changes nothing, and never lost.
+    pub(super) async fn teach(&self, emm_id: &str, chain: &Chain, code: &str) -> Result<u64> {
+        let Some((_, plan)) = &chain.plan else { return Ok(self.knowledge.labels().unwrap_or_default()) };
+        let bytes = self.parts.vault.read(&plan.note, NOTE_BYTES_MAX).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        let front = note::read_front_matter(&text);
+        let body = text.get(front.body_offset_bytes..).unwrap_or_default();
+        let name = file_name(&chain.origin.place);
+        let lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
+        self.append_label(vec![lesson]).await
+    }
+
+    /// What was taught with this item is taken back.
+    pub(super) async fn unteach(&self, emm_id: &str) -> Result<()> {
+        let taught = |chain: Chain| chain.taught || chain.plan.is_some_and(|(_, plan)| plan.why.by_person);
+        if self.chains.get(emm_id).await?.is_some_and(taught) { self.forget_lesson(emm_id).await } else { Ok(()) }
+    }
+
+    /// Takes back what was taught under this key.
+    pub(super) async fn forget_lesson(&self, emm_id: &str) -> Result<()> {
+        self.append_label(vec![taken_back(emm_id)]).await.map(drop)
+    }
+
+    /// The lesson that a note gives.
+    pub(super) fn lesson(
+        &self,
+        key: &str,
+        code: Option<&str>,
+        name: &str,
+        title: &str,
+        front: &note::FrontMatter,
+        body: &str,
+    ) -> Lesson {
+        let limit = body.floor_char_boundary(self.parts.settings.lesson_text_bytes_max);
+        Lesson {
+            key: key.to_owned(),
+            code: code.map(str::to_owned),
+            name: file_name(name).to_owned(),
+            title: title.to_owned(),
+            kind: String::new(),
+            text: body.get(..limit).unwrap_or_default().to_owned(),
+            hints: front.list("tags").into_iter().filter(|tag| !tag.starts_with("jd/")).map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The lesson that takes back what was taught under this key.
+pub(super) fn taken_back(key: &str) -> Lesson {
+    let (name, title, kind, text) = Default::default();
+    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new() }
+}
