@@ -14,11 +14,9 @@ pub(super) struct Wants {
 /// Groups of indexes into `wants`. Groups may be filed side by side; within one the order counts, and it is that of the
 /// hashes, so that who gets the plain name never depends on who came first.
 pub(super) fn groups(wants: &[Wants]) -> Vec<Vec<usize>> {
-    let mut by_hash: Vec<usize> = (0..wants.len()).collect();
-    by_hash.sort_by(|a, b| wants[*a].emm_id.cmp(&wants[*b].emm_id).then_with(|| wants[*a].place.cmp(&wants[*b].place)));
     let mut group_of_key = BTreeMap::<String, usize>::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for index in by_hash {
+    for index in 0..wants.len() {
         let keys = keys(&wants[index]);
         let mut found: Vec<usize> = keys.iter().filter_map(|key| group_of_key.get(key).copied()).collect();
         found.sort_unstable();
