@@ -3,7 +3,7 @@
 //! One table of entries, each in a space, under a key, with a tag to select by: what SQLite and Redis can both keep.
 //! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,27 @@ impl State {
             })
             .await?;
         value.map(|value| parse(&key, &value)).transpose()
+    }
+
+    /// Many entries at once, by their keys; those that are not there are left out.
+    pub async fn get_many<T: for<'a> Deserialize<'a>>(
+        &self,
+        space: Space,
+        keys: Vec<String>,
+    ) -> Result<BTreeMap<String, T>, StateError> {
+        let found: Vec<(String, String)> = self
+            .with(move |connection| {
+                let mut query = connection.prepare_cached("SELECT value FROM entries WHERE space = ? AND key = ?")?;
+                let mut found = Vec::new();
+                for key in keys {
+                    let value: Option<String> =
+                        query.query_row(params![space.name(), key], |row| row.get(0)).optional()?;
+                    found.extend(value.map(|value| (key, value)));
+                }
+                Ok(found)
+            })
+            .await?;
+        found.into_iter().map(|(key, value)| Ok((key.clone(), parse(&key, &value)?))).collect()
     }
 
     /// Entries in the order of their keys.

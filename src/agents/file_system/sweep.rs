@@ -196,7 +196,8 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     let structure: String = turn.state.get(STRUCTURE)?;
     let request: Sweep = turn.state.get(REQUEST)?;
     let threads = context.threads(turn)?;
-    let before = threads.checkpoints.get(&thread).await?;
+    // What the journal does not know was never asked about.
+    let before = if item.standing.is_some() { threads.checkpoints.get(&thread).await? } else { None };
     if let Some(waiting) = before.filter(|it| it.status == Status::Interrupted && !request.dry_run) {
         let known = (waiting.state.get::<String>(channel::STRUCTURE)?, waiting.state.get::<u64>(channel::LABELS)?);
         if let (true, Some(shown)) = (known == (structure.clone(), labels), waiting.interrupt) {

@@ -1,6 +1,9 @@
 //! The chains of all items: the journal, and its projection in the state that makes reading cheap.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     backends::{
@@ -29,6 +32,11 @@ impl Chains {
     /// The chain of an item, as far as it is known here.
     pub(super) async fn get(&self, emm_id: &str) -> Result<Option<Chain>> {
         Ok(self.state.get(Space::Chains, emm_id).await?)
+    }
+
+    /// The chains of many items, by `emm_id`.
+    pub(super) async fn get_many(&self, emm_ids: Vec<String>) -> Result<BTreeMap<String, Chain>> {
+        Ok(self.state.get_many(Space::Chains, emm_ids).await?)
     }
 
     /// Commits one effect behind `chain`; nothing if someone else committed another one first: then look again.

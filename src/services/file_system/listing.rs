@@ -11,7 +11,7 @@ use super::{FileSystem, chains::append_now};
 use crate::{
     backends::inbox::{self, InboxError, Kind, Wake},
     contracts::file_system::{Item, ListInbox, Listing, Problem},
-    domain::custody::{Chain, Effect, Standing, emm_id},
+    domain::custody::{Effect, Standing, emm_id},
     life::Shutdown,
     rpc::{Error, Result},
 };
@@ -20,10 +20,13 @@ use crate::{
 const WAIT_MS_MAX: u64 = 20_000;
 
 /// Hashes of what lies in the inbox, under place, size and time of change.
-pub(super) struct Seen(Cache<Look, (blake3::Hash, u64)>);
+pub(super) struct Seen(Cache<Look, Hash>);
 
 /// Place, size and both times: the time of change alone can be put back by whoever writes the file.
 type Look = (String, u64, i64, i64);
+
+/// A content's hash and its size in bytes.
+type Hash = (blake3::Hash, u64);
 
 impl Seen {
     pub(super) fn new(hashes_max: usize) -> Self {
@@ -39,9 +42,9 @@ impl FileSystem {
         let mut listing = Listing { generation, settling: looked.unstable.len(), ..Listing::default() };
         listing.problems =
             looked.problems.into_iter().map(|it| Problem { place: it.path, reason: it.reason }).collect();
-        for entry in looked.items {
-            match self.item(&entry).await {
-                Ok(item) => listing.items.push(item),
+        for (entry, hashed) in self.hashed(looked.items).await? {
+            match hashed {
+                Ok((hash, bytes)) => listing.items.push(item(&entry, hash, bytes)),
                 // It changed or left between the look and the hash: the next look sees it as it is then.
                 Err(InboxError::Changed { .. } | InboxError::NotFound { .. }) => listing.settling += 1,
                 Err(error) => listing.problems.push(Problem { place: entry.path, reason: error.to_string() }),
@@ -50,13 +53,14 @@ impl FileSystem {
         if !request.settled {
             self.withdraw_what_left(&listing, &looked.unstable).await?;
         }
+        let ids = listing.items.iter().map(|item| item.emm_id.clone()).collect();
+        let chains = self.chains.get_many(ids).await?;
         for item in &mut listing.items {
             // Dropped again after an undo: its owner has said once that emm was wrong about it.
-            let standing = |chain: Chain| match chain.standing {
+            item.standing = chains.get(&item.emm_id).map(|chain| match chain.standing {
                 Standing::Withdrawn if chain.undone => Standing::Undone,
                 standing => standing,
-            };
-            item.standing = self.chains.get(&item.emm_id).await?.map(standing);
+            });
         }
         listing.labels = self.knowledge.labels();
         Ok(listing)
@@ -82,25 +86,22 @@ impl FileSystem {
         Ok(looked?)
     }
 
-    async fn item(&self, entry: &inbox::Entry) -> Result<Item, InboxError> {
-        let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns, entry.newest_ns);
-        let (hash, bytes) = match self.seen.0.get(&key) {
-            Some(known) => known,
-            None => {
-                let (inbox, wanted) = (self.parts.inbox.clone(), entry.clone());
-                let hashed = tokio::task::spawn_blocking(move || inbox.hash(&wanted)).await;
-                let hashed = hashed.unwrap_or_else(|_| Err(InboxError::NotFound { path: entry.path.clone() }))?;
-                self.seen.0.insert(key, (hashed.hash, hashed.size_bytes));
-                (hashed.hash, hashed.size_bytes)
+    /// The hash and size of each entry; those that were hashed before are not read again.
+    async fn hashed(&self, entries: Vec<inbox::Entry>) -> Result<Vec<(inbox::Entry, Result<Hash, InboxError>)>> {
+        let service = self.clone();
+        let hash = move |entry: inbox::Entry| {
+            let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns, entry.newest_ns);
+            let hash = match service.seen.0.get(&key) {
+                Some(known) => Ok(known),
+                None => service.parts.inbox.hash(&entry).map(|it| (it.hash, it.size_bytes)),
+            };
+            if let Ok(hash) = &hash {
+                service.seen.0.insert(key, *hash);
             }
+            (entry, hash)
         };
-        let hash = hash.to_hex().to_string();
-        let folder = match &entry.kind {
-            Kind::File => None,
-            Kind::Folder { reason, .. } => Some(reason.clone()),
-        };
-        let (place, hints) = (entry.path.clone(), entry.hints.clone());
-        Ok(Item { emm_id: emm_id(&hash), place, hash, bytes, folder, hints, standing: None })
+        let all = move || entries.into_iter().map(hash).collect();
+        tokio::task::spawn_blocking(all).await.map_err(Error::internal)
     }
 
     /// What waited in the inbox and lies there no more was taken back by its owner.
@@ -140,4 +141,14 @@ impl FileSystem {
         }
         Ok(())
     }
+}
+
+fn item(entry: &inbox::Entry, hash: blake3::Hash, bytes: u64) -> Item {
+    let hash = hash.to_hex().to_string();
+    let folder = match &entry.kind {
+        Kind::File => None,
+        Kind::Folder { reason, .. } => Some(reason.clone()),
+    };
+    let (place, hints) = (entry.path.clone(), entry.hints.clone());
+    Item { emm_id: emm_id(&hash), place, hash, bytes, folder, hints, standing: None }
 }

@@ -16,8 +16,9 @@ mod undo;
 mod upkeep;
 mod verify;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -33,7 +34,7 @@ use crate::{
         store::{Journal, Labels, Structures},
         vault::Vault,
     },
-    domain::jd::Structure,
+    domain::{jd::Structure, note::VaultStyle},
     life::Health,
 };
 
@@ -112,6 +113,8 @@ pub struct Inner {
     /// Structures by their hash, which never change.
     structures: moka::sync::Cache<String, Arc<Structure>>,
     knowledge: Knowledge,
+    /// How the vault writes links, and when that was read.
+    style: Mutex<Option<(Instant, VaultStyle)>>,
     /// Grows when the inbox may have changed.
     generation: watch::Sender<u64>,
 }
@@ -132,7 +135,15 @@ impl FileSystem {
         let structures = moka::sync::Cache::new(STRUCTURES_MAX);
         let knowledge = Knowledge::default();
         let (generation, _) = watch::channel(0);
-        let service = FileSystem(Arc::new(Inner { parts, chains, seen, structures, knowledge, generation }));
+        let service = FileSystem(Arc::new(Inner {
+            parts,
+            chains,
+            seen,
+            structures,
+            knowledge,
+            style: Mutex::default(),
+            generation,
+        }));
         let items = service.chains.heal().await?;
         let finished = service.recover().await?;
         tracing::info!(items, finished, "custody is whole");

@@ -1,5 +1,7 @@
 //! Settles everything that filing an item will do, before the first effect.
 
+use std::time::{Duration, Instant};
+
 use super::{FileSystem, reading::file_name};
 use crate::{
     contracts::file_system::{Decision, Document, Item},
@@ -16,6 +18,9 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) note: Option<Vec<u8>>,
 }
+
+/// How long the vault's settings are remembered: one sweep reads them a few times, not once an item.
+const STYLE_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Names for a plan: those that an earlier plan of the item has taken already, and those that others have.
 #[derive(Default)]
@@ -84,8 +89,13 @@ impl FileSystem {
 
     /// How the owner's Obsidian writes links and keeps attachments.
     pub(super) async fn style(&self) -> VaultStyle {
+        if let Some((_, style)) = self.style.lock().as_ref().filter(|(read, _)| read.elapsed() < STYLE_AGE_MAX) {
+            return style.clone();
+        }
         let settings = self.parts.vault.read(".obsidian/app.json", 1 << 20).await.ok();
-        VaultStyle::from_app_json(settings.and_then(|bytes| String::from_utf8(bytes).ok()).as_deref())
+        let style = VaultStyle::from_app_json(settings.and_then(|bytes| String::from_utf8(bytes).ok()).as_deref());
+        *self.style.lock() = Some((Instant::now(), style.clone()));
+        style
     }
 
     /// The bytes of a Markdown file that can be filed as itself; nothing if it is not UTF-8 after all.
