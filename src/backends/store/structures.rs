@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Stored};
 use crate::domain::jd::Structure;
-
-/// The version of the stored form.
-const FORMAT: u32 = 1;
 
 /// A structure as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Published {
     format: u32,
     structure: Structure,
+}
+
+impl Stored for Published {
+    const FORMAT: u32 = 1;
 }
 
 /// All structures that were ever in force.
@@ -28,7 +29,7 @@ impl Structures {
     /// Publishes a structure under its hash, which it returns. Publishing again changes nothing.
     pub async fn publish(&self, structure: &Structure) -> Result<String, StoreError> {
         let hash = structure.hash();
-        let stored = Stored { format: FORMAT, structure: structure.clone() };
+        let stored = Published { format: Published::FORMAT, structure: structure.clone() };
         match self.0.create(&format!("structure/{hash}"), &stored).await {
             Ok(()) | Err(StoreError::Exists(_)) => Ok(hash),
             Err(error) => Err(error),
@@ -37,11 +38,7 @@ impl Structures {
 
     /// The structure of this hash.
     pub async fn get(&self, hash: &str) -> Result<Structure, StoreError> {
-        let path = format!("structure/{hash}");
-        let stored: Stored = self.0.get(&path).await?;
-        if stored.format > FORMAT {
-            return Err(StoreError::Newer { path, found: stored.format, known: FORMAT });
-        }
+        let stored: Published = self.0.get(&format!("structure/{hash}")).await?;
         Ok(stored.structure)
     }
 }
