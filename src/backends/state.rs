@@ -1,11 +1,18 @@
 //! State: projections and checkpoints, all of which can be rebuilt from the store.
 //!
 //! One table of entries, each in a space, under a key, with a tag to select by: what SQLite and Redis can both keep.
-//! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap.
+//! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap;
+//! each of them is a savepoint of it, so that one that fails leaves nothing and takes nobody along.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,7 +31,7 @@ pub struct Settings {
 pub enum StateError {
     /// The database failed.
     #[error("state: {0}; the file can be deleted, it is rebuilt from the store")]
-    Database(#[from] rusqlite::Error),
+    Database(Arc<rusqlite::Error>),
     /// An entry is not what was expected.
     #[error("state: entry {key} is damaged: {reason}; run 'emm reindex'")]
     Damaged {
@@ -33,9 +40,23 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+    /// The file is of another emm and cannot be put aside.
+    #[error(
+        "state: the file is of another version and cannot be put aside: delete it, it is made again from the store"
+    )]
+    OtherVersion,
+    /// A fault of emm.
+    #[error("state: a step panicked; the lines before this one in the log say where")]
+    Panicked,
     /// The thread of the database ended.
     #[error("state is closed")]
     Closed,
+}
+
+impl From<rusqlite::Error> for StateError {
+    fn from(error: rusqlite::Error) -> Self {
+        StateError::Database(Arc::new(error))
+    }
 }
 
 /// A family of entries.
@@ -106,7 +127,14 @@ pub struct Select {
     pub limit: usize,
 }
 
-type Job = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce(bool) + Send> + Send>;
+/// Whether a transaction was begun or committed; all who share it are told the same.
+type Whole<T> = Result<T, Arc<rusqlite::Error>>;
+
+/// Answers a caller, once it is known whether what it did is committed.
+type Reply = Box<dyn FnOnce(Whole<()>) + Send>;
+
+/// What a caller wants done in the transaction, if there is one; and why that failed, if it did.
+type Job = Box<dyn FnOnce(Whole<&Connection>) -> (Reply, Whole<()>) + Send>;
 
 /// The state of one home; cheap to clone.
 #[derive(Clone)]
@@ -114,30 +142,26 @@ pub struct State {
     jobs: mpsc::Sender<Job>,
 }
 
+/// Raised whenever the tables change or entries mean something else: a file of another version is made again.
+const VERSION: i64 = 1;
+
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+
 const SCHEMA: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS entries (
+    CREATE TABLE entries (
         space TEXT NOT NULL, key TEXT NOT NULL, tag TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, key)
     ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS entries_by_tag ON entries (space, tag, key);
+    CREATE INDEX entries_by_tag ON entries (space, tag, key);
 ";
 
 impl State {
-    /// Opens the database of a home, or makes it. A damaged one is put aside, for it can be rebuilt.
+    /// Opens the database of a home, or makes it. A damaged one and one of another version are put aside, for all that
+    /// is in them can be made again.
     pub fn open(path: &Path, settings: &Settings) -> Result<State, StateError> {
         let connection = match connect(path) {
-            Ok(connection) => connection,
-            Err(error) if is_damaged(&error) => {
-                let aside = path.with_extension("damaged");
-                tracing::warn!(path = %path.display(), aside = %aside.display(), "state is damaged, starting a new one: {error}");
-                // The write-ahead log belongs to the damaged file.
-                for extension in ["sqlite-wal", "sqlite-shm"] {
-                    let _ = std::fs::remove_file(path.with_extension(extension));
-                }
-                let _ = std::fs::rename(path, aside);
-                connect(path)?
-            }
+            Ok(Some(connection)) => connection,
+            Ok(None) => anew(path, "it is of another version")?,
+            Err(error) if is_damaged(&error) => anew(path, &error.to_string())?,
             Err(error) => return Err(error.into()),
         };
         let (jobs, queue) = mpsc::channel(settings.queue_max.max(1));
@@ -198,6 +222,23 @@ impl State {
         rows.into_iter().map(|(key, value)| Ok((key.clone(), parse(&key, &value)?))).collect()
     }
 
+    /// The entries of a space that can be understood; whoever reads them makes those again that are missing.
+    pub async fn sound<T: for<'a> Deserialize<'a>>(
+        &self,
+        space: Space,
+        select: Select,
+    ) -> Result<Vec<(String, T)>, StateError> {
+        let rows = self.with(move |connection| scan(connection, space, &select)).await?;
+        let sound = |(key, value): (String, String)| match parse(&key, &value) {
+            Ok(value) => Some((key, value)),
+            Err(error) => {
+                tracing::warn!(space = space.name(), "left out, to be made again: {error}");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(sound).collect())
+    }
+
     /// How many entries a space has under each tag.
     pub async fn count(&self, space: Space) -> Result<Vec<(String, usize)>, StateError> {
         self.with(move |connection| {
@@ -215,29 +256,66 @@ impl State {
             .await
     }
 
+    /// A job that panics, for tests.
+    ///
+    /// # Errors
+    /// `Panicked`, always.
+    #[cfg(feature = "failpoints")]
+    #[expect(clippy::panic, reason = "a fault that tests inject")]
+    pub async fn panic(&self) -> Result<(), StateError> {
+        self.with(|_| panic!("a fault that a test injected")).await
+    }
+
     async fn with<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R, StateError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = work(connection);
-            // The reply leaves only when the batch is committed.
-            Box::new(move |committed| {
-                let result = result.map_err(StateError::from);
-                let _ = reply.send(if committed { result } else { result.and(Err(StateError::Closed)) });
-            })
+            let result = connection.map_err(StateError::Database).and_then(|connection| alone(connection, work));
+            let fault = match &result {
+                Err(StateError::Database(error)) => Err(error.clone()),
+                _ => Ok(()),
+            };
+            let answer = move |committed: Whole<()>| {
+                let committed = committed.map_err(StateError::Database);
+                let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
+            };
+            (Box::new(answer), fault)
         });
         self.jobs.send(job).await.map_err(|_| StateError::Closed)?;
         answer.await.map_err(|_| StateError::Closed)?
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+/// The database, made if there is none; nothing if it is of another version.
+fn connect(path: &Path) -> rusqlite::Result<Option<Connection>> {
+    let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.execute_batch(SCHEMA)?;
-    Ok(connection)
+    connection.execute_batch(SETTINGS)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = transaction.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if (version, tables) == (0, 0) {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    } else if version != VERSION {
+        return Ok(None);
+    }
+    transaction.commit()?;
+    Ok(Some(connection))
+}
+
+/// A new database in the place of one that is of no use.
+fn anew(path: &Path, why: &str) -> Result<Connection, StateError> {
+    let aside = path.with_extension("aside");
+    tracing::warn!(path = %path.display(), aside = %aside.display(), "the state is made again: {why}");
+    // The write-ahead log belongs to the old file.
+    for extension in ["sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(path.with_extension(extension));
+    }
+    let _ = std::fs::rename(path, aside);
+    connect(path)?.ok_or(StateError::OtherVersion)
 }
 
 fn is_damaged(error: &rusqlite::Error) -> bool {
@@ -247,20 +325,41 @@ fn is_damaged(error: &rusqlite::Error) -> bool {
 
 fn work(connection: &Connection, mut queue: mpsc::Receiver<Job>, batch_max: usize) {
     while let Some(first) = queue.blocking_recv() {
-        let begun = connection.execute_batch("BEGIN").is_ok();
-        let mut replies = vec![first(connection)];
-        while replies.len() < batch_max {
-            match queue.try_recv() {
-                Ok(job) => replies.push(job(connection)),
-                Err(_) => break,
+        let mut whole = connection.execute_batch("BEGIN").map_err(Arc::new);
+        let (mut next, mut replies) = (Some(first), Vec::new());
+        while let Some(job) = next.take() {
+            let (reply, fault) = job(whole.clone().map(|()| connection));
+            replies.push(reply);
+            if connection.is_autocommit() {
+                // A full or failing disk ends the transaction by itself, and with it what came before in it.
+                whole = whole.and(fault);
+            } else if replies.len() < batch_max {
+                next = queue.try_recv().ok();
             }
         }
-        let committed = begun && connection.execute_batch("COMMIT").is_ok();
-        if !committed {
+        let committed = whole.and_then(|()| connection.execute_batch("COMMIT").map_err(Arc::new));
+        if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
-        replies.into_iter().for_each(|reply| reply(committed));
+        // The replies leave only when the batch is committed.
+        replies.into_iter().for_each(|reply| reply(committed.clone()));
     }
+}
+
+/// Runs one job as a savepoint: what it did is undone if it fails, and a panic ends nothing but the job.
+fn alone<R>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, StateError> {
+    connection.execute_batch("SAVEPOINT job")?;
+    let result = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+        Ok(result) => result.map_err(StateError::from),
+        Err(_) => Err(StateError::Panicked),
+    };
+    if result.is_err() {
+        // There is no savepoint any more if the disk was full; then there is nothing to undo either.
+        let _ = connection.execute_batch("ROLLBACK TO job; RELEASE job");
+    } else {
+        connection.execute_batch("RELEASE job")?;
+    }
+    result
 }
 
 fn write(connection: &Connection, put: &Put) -> rusqlite::Result<()> {

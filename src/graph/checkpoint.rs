@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::State;
 use crate::{
-    backends::state::{self, Put, Select, Space},
-    rpc::{Error, Result},
+    backends::state::{self, Put, Select, Space, StateError},
+    rpc::Result,
 };
 
 /// Where a thread stands.
@@ -91,11 +91,17 @@ impl Checkpoints {
         Self { state: None, live: Arc::default() }
     }
 
-    /// The last checkpoint of a thread.
+    /// The last checkpoint of a thread. One that is not understood is none: its thread begins again.
     pub async fn get(&self, thread: &str) -> Result<Option<Checkpoint>> {
         let live = self.live.lock().threads.get(thread).cloned();
         let (None, Some(state)) = (&live, &self.state) else { return Ok(live) };
-        let kept = state.get(Space::Checkpoints, thread).await.map_err(unavailable)?;
+        let kept = match state.get(Space::Checkpoints, thread).await {
+            Err(StateError::Damaged { key, reason }) => {
+                tracing::warn!(key, "a checkpoint is not understood: {reason}");
+                None
+            }
+            found => found?,
+        };
         if kept.is_some() {
             self.live.lock().kept.insert(thread.to_owned());
         }
@@ -120,7 +126,7 @@ impl Checkpoints {
         };
         let (true, Some(state)) = (write, &self.state) else { return Ok(()) };
         let put = Put::new(Space::Checkpoints, thread, checkpoint.status.as_str(), checkpoint);
-        state.write(vec![put]).await.map_err(unavailable)
+        Ok(state.write(vec![put]).await?)
     }
 
     /// Forgets a thread.
@@ -131,17 +137,13 @@ impl Checkpoints {
             live.kept.remove(thread)
         };
         let (true, Some(state)) = (kept, &self.state) else { return Ok(()) };
-        state.write(vec![Put::remove(Space::Checkpoints, thread)]).await.map_err(unavailable)
+        Ok(state.write(vec![Put::remove(Space::Checkpoints, thread)]).await?)
     }
 
-    /// Every kept thread of this status, sorted by thread.
+    /// Every kept thread of this status, sorted by thread, but those that are not understood.
     pub async fn with(&self, status: Status) -> Result<Vec<(String, Checkpoint)>> {
         let Some(state) = &self.state else { return Ok(Vec::new()) };
         let select = Select { tag: Some(status.as_str().to_owned()), ..Select::default() };
-        state.scan(Space::Checkpoints, select).await.map_err(unavailable)
+        Ok(state.sound(Space::Checkpoints, select).await?)
     }
-}
-
-fn unavailable(error: state::StateError) -> Error {
-    Error::unavailable(error)
 }

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError};
-
-/// The version of the stored form.
-const FORMAT: u32 = 1;
+use super::{Store, StoreError, Stored};
 
 /// An id that emm allocated beside those of jd.yaml.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +17,10 @@ pub struct Allocated {
     pub emm_id: String,
 }
 
+impl Stored for Allocated {
+    const FORMAT: u32 = 1;
+}
+
 /// All allocated ids.
 #[derive(Clone, Debug)]
 pub struct Ids(Store);
@@ -27,7 +28,7 @@ pub struct Ids(Store);
 impl Allocated {
     /// An id in the form of this build.
     pub fn new(code: String, title: String, emm_id: String) -> Self {
-        Self { format: FORMAT, code, title, emm_id }
+        Self { format: Self::FORMAT, code, title, emm_id }
     }
 }
 
@@ -42,16 +43,16 @@ impl Ids {
         self.0.create(&format!("ids/{}", id.code), id).await
     }
 
+    /// The code of every allocated id, sorted.
+    pub async fn codes(&self) -> Result<Vec<String>, StoreError> {
+        self.0.names("ids").await
+    }
+
     /// Every allocated id, sorted by code.
     pub async fn all(&self) -> Result<Vec<Allocated>, StoreError> {
         let mut all = Vec::new();
         for name in self.0.names("ids").await? {
-            let path = format!("ids/{name}");
-            let id: Allocated = self.0.get(&path).await?;
-            if id.format > FORMAT {
-                return Err(StoreError::Newer { path, found: id.format, known: FORMAT });
-            }
-            all.push(id);
+            all.push(self.0.get(&format!("ids/{name}")).await?);
         }
         Ok(all)
     }

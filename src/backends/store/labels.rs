@@ -5,10 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError};
-
-/// The version of the stored form.
-const FORMAT: u32 = 1;
+use super::{Store, StoreError, Stored};
 
 /// One thing that is taught or taken back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +40,10 @@ pub struct Label {
     pub lessons: Vec<Lesson>,
 }
 
+impl Stored for Label {
+    const FORMAT: u32 = 1;
+}
+
 /// The log.
 #[derive(Clone, Debug)]
 pub struct Labels(Store);
@@ -55,7 +56,7 @@ impl Labels {
 
     /// Appends lessons as one entry, at or after `guess`; returns its number. Numbers start at 1.
     pub async fn append(&self, lessons: Vec<Lesson>, guess: u64) -> Result<u64, StoreError> {
-        let label = Label { format: FORMAT, lessons };
+        let label = Label { format: Label::FORMAT, lessons };
         let mut seq = guess.max(1);
         loop {
             match self.0.create(&path(seq), &label).await {
@@ -69,9 +70,6 @@ impl Labels {
     /// The entry of this number, if it is there yet.
     pub async fn get(&self, seq: u64) -> Result<Option<Label>, StoreError> {
         match self.0.get::<Label>(&path(seq)).await {
-            Ok(label) if label.format > FORMAT => {
-                Err(StoreError::Newer { path: path(seq), found: label.format, known: FORMAT })
-            }
             Ok(label) => Ok(Some(label)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),

@@ -2,6 +2,7 @@
 //!
 //! Put-if-absent is the only coordination asked of it, for that is what a local folder, NFS, S3 and lakeFS all have.
 
+mod identity;
 mod ids;
 mod journal;
 mod labels;
@@ -11,7 +12,7 @@ use std::{path::Path as FsPath, sync::Arc};
 
 use futures_util::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem, path::Path};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use ids::{Allocated, Ids};
 pub use journal::Journal;
@@ -58,6 +59,19 @@ pub enum StoreError {
     },
 }
 
+/// A form in which something is stored. Each object says its format first of all: what a newer emm wrote is known as
+/// such before anything else in it is read.
+pub(crate) trait Stored: Serialize + DeserializeOwned {
+    /// The newest format that this build knows.
+    const FORMAT: u32;
+}
+
+/// What every object has.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
 /// The store of one vault; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -74,7 +88,7 @@ impl Store {
     }
 
     /// Creates an object. Who comes second gets `Exists`.
-    pub(crate) async fn create<T: Serialize>(&self, path: &str, value: &T) -> Result<(), StoreError> {
+    pub(crate) async fn create<T: Stored>(&self, path: &str, value: &T) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec(value)
             .map_err(|error| StoreError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
         self.create_bytes(path, bytes).await
@@ -90,10 +104,16 @@ impl Store {
         }
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, StoreError> {
+    /// An object; `Newer` if a newer emm wrote it, `Damaged` if it is not what is stored there.
+    pub(crate) async fn get<T: Stored>(&self, path: &str) -> Result<T, StoreError> {
         let bytes = self.get_bytes(path).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| StoreError::Damaged { path: path.to_owned(), reason: error.to_string() })
+        let damaged =
+            |error: serde_json::Error| StoreError::Damaged { path: path.to_owned(), reason: error.to_string() };
+        let Head { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if format > T::FORMAT {
+            return Err(StoreError::Newer { path: path.to_owned(), found: format, known: T::FORMAT });
+        }
+        serde_json::from_slice(&bytes).map_err(damaged)
     }
 
     pub(crate) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, StoreError> {

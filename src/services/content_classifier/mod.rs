@@ -1,8 +1,10 @@
 //! `content-classifier`: ranks the places of the structure for a document, from what the structure says and people taught.
 
+mod snapshot;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as Turn;
 
@@ -15,6 +17,7 @@ use crate::{
     },
     life::Shutdown,
     rpc::{Answer, Error, Result},
+    services::faults::blocking,
 };
 
 /// The engine's name and version, which stands in the journal with every decision.
@@ -38,6 +41,8 @@ pub struct Parts {
     pub labels: Labels,
     /// Published structures.
     pub structures: Structures,
+    /// The identity of the store that both are in.
+    pub store: String,
     /// Where what was learnt is kept between starts.
     pub snapshot: PathBuf,
 }
@@ -66,9 +71,15 @@ struct Known {
 impl ContentClassifier {
     /// The service, with what it had learnt when it was stopped.
     pub async fn open(parts: Parts) -> Result<ContentClassifier> {
-        let path = parts.snapshot.clone();
-        let restored = tokio::task::spawn_blocking(move || restore(&path)).await.map_err(Error::internal)?;
-        let (engine, seq) = restored.unwrap_or_else(|| (Engine::new(Vec::new()), 0));
+        let (path, id) = (parts.snapshot.clone(), parts.store.clone());
+        let (engine, seq) = match blocking(move || snapshot::restore(&path, &id)).await? {
+            Some((engine, seq)) if seq <= parts.labels.last().await? => (engine, seq),
+            Some((_, seq)) => {
+                tracing::info!(seq, "the store was put back to an earlier moment: its labels are learnt again");
+                (Engine::new(Vec::new()), 0)
+            }
+            None => (Engine::new(Vec::new()), 0),
+        };
         let known = RwLock::new(Known { engine, structure: String::new(), seq });
         Ok(ContentClassifier(Arc::new(Inner { parts, known, reading: Turn::new(()), unsaved: Mutex::new(0) })))
     }
@@ -80,7 +91,7 @@ impl ContentClassifier {
             let next = self.0.known.read().seq + 1;
             let Some(label) = self.0.parts.labels.get(next).await? else { return self.save_if_due().await };
             let service = self.clone();
-            tokio::task::spawn_blocking(move || service.learn(next, &label.lessons)).await.map_err(Error::internal)?;
+            blocking(move || service.learn(next, &label.lessons)).await?;
         }
     }
 
@@ -112,9 +123,9 @@ impl ContentClassifier {
                 (known.engine.snapshot(), known.seq)
             };
             *service.0.unsaved.lock() = 0;
-            store(&service.0.parts.snapshot, &bytes, seq)
+            snapshot::store(&service.0.parts.snapshot, &service.0.parts.store, &bytes, seq)
         };
-        let saved = tokio::task::spawn_blocking(saved).await.map_err(Error::internal)?;
+        let saved = blocking(saved).await?;
         // It only costs time at the next start.
         saved.unwrap_or_else(|error| tracing::warn!("what was learnt cannot be kept for the next start: {error}"));
         Ok(())
@@ -134,22 +145,6 @@ impl ContentClassifier {
         }
         Ok(())
     }
-
-    /// Turns the engine to another structure; what was taught stays.
-    async fn turn_to(&self, hash: &str) -> Result<()> {
-        if self.0.known.read().structure == hash {
-            return Ok(());
-        }
-        let structure = self.0.parts.structures.get(hash).await?;
-        let (service, hash) = (self.clone(), hash.to_owned());
-        let turn = move || {
-            let targets = targets(&structure);
-            let mut known = service.0.known.write();
-            known.engine.retarget(targets);
-            known.structure = hash;
-        };
-        tokio::task::spawn_blocking(turn).await.map_err(Error::internal)
-    }
 }
 
 impl Answer<Classify> for ContentClassifier {
@@ -162,28 +157,49 @@ impl Answer<Classify> for ContentClassifier {
             let message = format!("label {} is not in the store yet; the last is {behind}", request.at_least);
             return Err(Error::unavailable(message));
         }
-        self.turn_to(&request.structure).await?;
-        // Well under a millisecond: less than handing it to another thread and back.
-        Ok(self.rank(&request))
+        // Ranking takes well under a millisecond: less than handing it to another thread and back.
+        if let Some(ranked) = self.rank(&request, None) {
+            return Ok(ranked);
+        }
+        let structure = self.0.parts.structures.get(&request.structure).await?;
+        let service = self.clone();
+        let ranked = blocking(move || service.rank(&request, Some(structure))).await?;
+        ranked.ok_or_else(|| Error::internal("the classifier was not turned to the structure"))
     }
 }
 
 impl ContentClassifier {
-    fn rank(&self, request: &Classify) -> Classified {
-        let document = Document {
-            name: &request.name,
-            title: &request.title,
-            text: &request.text,
-            kind: &request.kind,
-            hints: &request.hints,
-        };
+    /// Ranks in the structure of the request. If another one is in force the engine is turned to `structure` first, and
+    /// ranks before anybody else can turn it away; nothing if there is none to turn to.
+    fn rank(&self, request: &Classify, structure: Option<Structure>) -> Option<Classified> {
         let known = self.0.known.read();
-        let candidates = match &request.category {
-            None => known.engine.classify(&document, request.top),
-            Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
-        };
-        Classified { candidates, labels: known.seq, engine: ENGINE.to_owned() }
+        if known.structure == request.structure {
+            return Some(ranked(&known, request));
+        }
+        drop(known);
+        let targets = targets(&structure?);
+        let mut known = self.0.known.write();
+        if known.structure != request.structure {
+            known.engine.retarget(targets);
+            known.structure.clone_from(&request.structure);
+        }
+        Some(ranked(&RwLockWriteGuard::downgrade(known), request))
     }
+}
+
+fn ranked(known: &Known, request: &Classify) -> Classified {
+    let document = Document {
+        name: &request.name,
+        title: &request.title,
+        text: &request.text,
+        kind: &request.kind,
+        hints: &request.hints,
+    };
+    let candidates = match &request.category {
+        None => known.engine.classify(&document, request.top),
+        Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
+    };
+    Classified { candidates, labels: known.seq, engine: ENGINE.to_owned() }
 }
 
 /// The candidates of one category: its owner has said that it is none of the others.
@@ -233,25 +249,4 @@ fn targets(structure: &Structure) -> Vec<Target> {
 
 fn document(lesson: &Lesson) -> Document<'_> {
     Document { name: &lesson.name, title: &lesson.title, text: &lesson.text, kind: &lesson.kind, hints: &lesson.hints }
-}
-
-/// A snapshot file: eight bytes of the label's number, then the engine's own form.
-fn restore(path: &std::path::Path) -> Option<(Engine, u64)> {
-    let bytes = std::fs::read(path).ok()?;
-    let (seq, snapshot) = bytes.split_first_chunk::<8>()?;
-    match Engine::restore(Vec::new(), snapshot) {
-        Ok(engine) => Some((engine, u64::from_le_bytes(*seq))),
-        Err(error) => {
-            tracing::info!("what was learnt is read again from the labels: {error}");
-            None
-        }
-    }
-}
-
-fn store(path: &std::path::Path, snapshot: &[u8], seq: u64) -> std::io::Result<()> {
-    let mut bytes = seq.to_le_bytes().to_vec();
-    bytes.extend_from_slice(snapshot);
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(beside, path)
 }
