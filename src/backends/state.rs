@@ -1,9 +1,15 @@
 //! State: projections and checkpoints, all of which can be rebuilt from the store.
 //!
 //! One table of entries, each in a space, under a key, with a tag to select by: what SQLite and Redis can both keep.
-//! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap.
+//! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap;
+//! each of them is a savepoint of it, so that one that fails leaves nothing and takes nobody along.
 
-use std::{path::Path, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -24,7 +30,7 @@ pub struct Settings {
 pub enum StateError {
     /// The database failed.
     #[error("state: {0}; the file can be deleted, it is rebuilt from the store")]
-    Database(#[from] rusqlite::Error),
+    Database(Arc<rusqlite::Error>),
     /// An entry is not what was expected.
     #[error("state: entry {key} is damaged: {reason}; run 'emm reindex'")]
     Damaged {
@@ -33,9 +39,18 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+    /// A fault of emm.
+    #[error("state: a step panicked; the lines before this one in the log say where")]
+    Panicked,
     /// The thread of the database ended.
     #[error("state is closed")]
     Closed,
+}
+
+impl From<rusqlite::Error> for StateError {
+    fn from(error: rusqlite::Error) -> Self {
+        StateError::Database(Arc::new(error))
+    }
 }
 
 /// A family of entries.
@@ -106,7 +121,14 @@ pub struct Select {
     pub limit: usize,
 }
 
-type Job = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce(bool) + Send> + Send>;
+/// Whether a transaction was begun or committed; all who share it are told the same.
+type Whole<T> = Result<T, Arc<rusqlite::Error>>;
+
+/// Answers a caller, once it is known whether what it did is committed.
+type Reply = Box<dyn FnOnce(Whole<()>) + Send>;
+
+/// What a caller wants done in the transaction, if there is one; and why that failed, if it did.
+type Job = Box<dyn FnOnce(Whole<&Connection>) -> (Reply, Whole<()>) + Send>;
 
 /// The state of one home; cheap to clone.
 #[derive(Clone)]
@@ -194,18 +216,32 @@ impl State {
             .await
     }
 
+    /// A job that panics, for tests.
+    ///
+    /// # Errors
+    /// `Panicked`, always.
+    #[cfg(feature = "failpoints")]
+    #[expect(clippy::panic, reason = "a fault that tests inject")]
+    pub async fn panic(&self) -> Result<(), StateError> {
+        self.with(|_| panic!("a fault that a test injected")).await
+    }
+
     async fn with<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R, StateError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = work(connection);
-            // The reply leaves only when the batch is committed.
-            Box::new(move |committed| {
-                let result = result.map_err(StateError::from);
-                let _ = reply.send(if committed { result } else { result.and(Err(StateError::Closed)) });
-            })
+            let result = connection.map_err(StateError::Database).and_then(|connection| alone(connection, work));
+            let fault = match &result {
+                Err(StateError::Database(error)) => Err(error.clone()),
+                _ => Ok(()),
+            };
+            let answer = move |committed: Whole<()>| {
+                let committed = committed.map_err(StateError::Database);
+                let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
+            };
+            (Box::new(answer), fault)
         });
         self.jobs.send(job).await.map_err(|_| StateError::Closed)?;
         answer.await.map_err(|_| StateError::Closed)?
@@ -226,20 +262,41 @@ fn is_damaged(error: &rusqlite::Error) -> bool {
 
 fn work(connection: &Connection, mut queue: mpsc::Receiver<Job>, batch_max: usize) {
     while let Some(first) = queue.blocking_recv() {
-        let begun = connection.execute_batch("BEGIN").is_ok();
-        let mut replies = vec![first(connection)];
-        while replies.len() < batch_max {
-            match queue.try_recv() {
-                Ok(job) => replies.push(job(connection)),
-                Err(_) => break,
+        let mut whole = connection.execute_batch("BEGIN").map_err(Arc::new);
+        let (mut next, mut replies) = (Some(first), Vec::new());
+        while let Some(job) = next.take() {
+            let (reply, fault) = job(whole.clone().map(|()| connection));
+            replies.push(reply);
+            if connection.is_autocommit() {
+                // A full or failing disk ends the transaction by itself, and with it what came before in it.
+                whole = whole.and(fault);
+            } else if replies.len() < batch_max {
+                next = queue.try_recv().ok();
             }
         }
-        let committed = begun && connection.execute_batch("COMMIT").is_ok();
-        if !committed {
+        let committed = whole.and_then(|()| connection.execute_batch("COMMIT").map_err(Arc::new));
+        if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
-        replies.into_iter().for_each(|reply| reply(committed));
+        // The replies leave only when the batch is committed.
+        replies.into_iter().for_each(|reply| reply(committed.clone()));
     }
+}
+
+/// Runs one job as a savepoint: what it did is undone if it fails, and a panic ends nothing but the job.
+fn alone<R>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, StateError> {
+    connection.execute_batch("SAVEPOINT job")?;
+    let result = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+        Ok(result) => result.map_err(StateError::from),
+        Err(_) => Err(StateError::Panicked),
+    };
+    if result.is_err() {
+        // There is no savepoint any more if the disk was full; then there is nothing to undo either.
+        let _ = connection.execute_batch("ROLLBACK TO job; RELEASE job");
+    } else {
+        connection.execute_batch("RELEASE job")?;
+    }
+    result
 }
 
 fn write(connection: &Connection, put: &Put) -> rusqlite::Result<()> {

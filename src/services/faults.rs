@@ -19,7 +19,7 @@ impl From<StoreError> for Error {
 impl From<StateError> for Error {
     fn from(error: StateError) -> Self {
         match error {
-            StateError::Damaged { .. } => Error::internal(error),
+            StateError::Damaged { .. } | StateError::Panicked => Error::internal(error),
             StateError::Database(_) | StateError::Closed => Error::unavailable(error),
         }
     }

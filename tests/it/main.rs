@@ -26,6 +26,7 @@ mod quarantine;
 mod scenarios;
 mod search;
 mod sources;
+mod state;
 mod store;
 mod vault;
 mod vault_custody;
