@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,6 +39,11 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+    /// The file is of another emm and cannot be put aside.
+    #[error(
+        "state: the file is of another version and cannot be put aside: delete it, it is made again from the store"
+    )]
+    OtherVersion,
     /// A fault of emm.
     #[error("state: a step panicked; the lines before this one in the log say where")]
     Panicked,
@@ -136,30 +141,26 @@ pub struct State {
     jobs: mpsc::Sender<Job>,
 }
 
+/// Raised whenever the tables change or entries mean something else: a file of another version is made again.
+const VERSION: i64 = 1;
+
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+
 const SCHEMA: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS entries (
+    CREATE TABLE entries (
         space TEXT NOT NULL, key TEXT NOT NULL, tag TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, key)
     ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS entries_by_tag ON entries (space, tag, key);
+    CREATE INDEX entries_by_tag ON entries (space, tag, key);
 ";
 
 impl State {
-    /// Opens the database of a home, or makes it. A damaged one is put aside, for it can be rebuilt.
+    /// Opens the database of a home, or makes it. A damaged one and one of another version are put aside, for all that
+    /// is in them can be made again.
     pub fn open(path: &Path, settings: &Settings) -> Result<State, StateError> {
         let connection = match connect(path) {
-            Ok(connection) => connection,
-            Err(error) if is_damaged(&error) => {
-                let aside = path.with_extension("damaged");
-                tracing::warn!(path = %path.display(), aside = %aside.display(), "state is damaged, starting a new one: {error}");
-                // The write-ahead log belongs to the damaged file.
-                for extension in ["sqlite-wal", "sqlite-shm"] {
-                    let _ = std::fs::remove_file(path.with_extension(extension));
-                }
-                let _ = std::fs::rename(path, aside);
-                connect(path)?
-            }
+            Ok(Some(connection)) => connection,
+            Ok(None) => anew(path, "it is of another version")?,
+            Err(error) if is_damaged(&error) => anew(path, &error.to_string())?,
             Err(error) => return Err(error.into()),
         };
         let (jobs, queue) = mpsc::channel(settings.queue_max.max(1));
@@ -197,6 +198,23 @@ impl State {
     ) -> Result<Vec<(String, T)>, StateError> {
         let rows = self.with(move |connection| scan(connection, space, &select)).await?;
         rows.into_iter().map(|(key, value)| Ok((key.clone(), parse(&key, &value)?))).collect()
+    }
+
+    /// The entries of a space that can be understood; whoever reads them makes those again that are missing.
+    pub async fn sound<T: for<'a> Deserialize<'a>>(
+        &self,
+        space: Space,
+        select: Select,
+    ) -> Result<Vec<(String, T)>, StateError> {
+        let rows = self.with(move |connection| scan(connection, space, &select)).await?;
+        let sound = |(key, value): (String, String)| match parse(&key, &value) {
+            Ok(value) => Some((key, value)),
+            Err(error) => {
+                tracing::warn!(space = space.name(), "left out, to be made again: {error}");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(sound).collect())
     }
 
     /// How many entries a space has under each tag.
@@ -248,11 +266,34 @@ impl State {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+/// The database, made if there is none; nothing if it is of another version.
+fn connect(path: &Path) -> rusqlite::Result<Option<Connection>> {
+    let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.execute_batch(SCHEMA)?;
-    Ok(connection)
+    connection.execute_batch(SETTINGS)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = transaction.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if (version, tables) == (0, 0) {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    } else if version != VERSION {
+        return Ok(None);
+    }
+    transaction.commit()?;
+    Ok(Some(connection))
+}
+
+/// A new database in the place of one that is of no use.
+fn anew(path: &Path, why: &str) -> Result<Connection, StateError> {
+    let aside = path.with_extension("aside");
+    tracing::warn!(path = %path.display(), aside = %aside.display(), "the state is made again: {why}");
+    // The write-ahead log belongs to the old file.
+    for extension in ["sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(path.with_extension(extension));
+    }
+    let _ = std::fs::rename(path, aside);
+    connect(path)?.ok_or(StateError::OtherVersion)
 }
 
 fn is_damaged(error: &rusqlite::Error) -> bool {

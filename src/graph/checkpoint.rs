@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::State;
 use crate::{
-    backends::state::{self, Put, Select, Space},
-    rpc::{Error, Result},
+    backends::state::{self, Put, Select, Space, StateError},
+    rpc::Result,
 };
 
 /// Where a thread stands.
@@ -66,29 +66,31 @@ impl Checkpoints {
         Self(state)
     }
 
-    /// The last checkpoint of a thread.
+    /// The last checkpoint of a thread. One that is not understood is none: its thread begins again.
     pub async fn get(&self, thread: &str) -> Result<Option<Checkpoint>> {
-        self.0.get(Space::Checkpoints, thread).await.map_err(unavailable)
+        match self.0.get(Space::Checkpoints, thread).await {
+            Err(StateError::Damaged { key, reason }) => {
+                tracing::warn!(key, "a checkpoint is not understood: {reason}");
+                Ok(None)
+            }
+            found => Ok(found?),
+        }
     }
 
     /// Keeps a checkpoint.
     pub async fn put(&self, thread: &str, checkpoint: &Checkpoint) -> Result<()> {
         let put = Put::new(Space::Checkpoints, thread, checkpoint.status.as_str(), checkpoint);
-        self.0.write(vec![put]).await.map_err(unavailable)
+        Ok(self.0.write(vec![put]).await?)
     }
 
     /// Forgets a thread.
     pub async fn remove(&self, thread: &str) -> Result<()> {
-        self.0.write(vec![Put::remove(Space::Checkpoints, thread)]).await.map_err(unavailable)
+        Ok(self.0.write(vec![Put::remove(Space::Checkpoints, thread)]).await?)
     }
 
-    /// Every thread of this status, sorted by thread.
+    /// Every thread of this status, sorted by thread, but those that are not understood.
     pub async fn with(&self, status: Status) -> Result<Vec<(String, Checkpoint)>> {
         let select = Select { tag: Some(status.as_str().to_owned()), ..Select::default() };
-        self.0.scan(Space::Checkpoints, select).await.map_err(unavailable)
+        Ok(self.0.sound(Space::Checkpoints, select).await?)
     }
-}
-
-fn unavailable(error: state::StateError) -> Error {
-    Error::unavailable(error)
 }

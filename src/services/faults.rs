@@ -20,7 +20,7 @@ impl From<StateError> for Error {
     fn from(error: StateError) -> Self {
         match error {
             StateError::Damaged { .. } | StateError::Panicked => Error::internal(error),
-            StateError::Database(_) | StateError::Closed => Error::unavailable(error),
+            StateError::Database(_) | StateError::OtherVersion | StateError::Closed => Error::unavailable(error),
         }
     }
 }

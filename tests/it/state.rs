@@ -1,9 +1,21 @@
-//! State: all or none of a write, whatever becomes of its neighbours.
+//! State: all or none of a write, whatever becomes of its neighbours; and a file that is of no use is made anew.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use emm::backends::state::{Put, Select, Settings, Space, State, StateError};
+use emm::{
+    backends::state::{Put, Select, Settings, Space, State, StateError},
+    contracts::{
+        file_system::{History, Overview, Reindex, Verify},
+        file_system_agent::{ListReviews, Sweep},
+    },
+};
 use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::{
+    process::JD,
+    world::{Placement, World},
+};
 
 fn open(path: &Path) -> State {
     State::open(path, &Settings { queue_max: 64, batch_max: 64 }).unwrap()
@@ -61,4 +73,57 @@ async fn a_step_that_panics_ends_nothing_but_itself() {
     assert!(matches!(panicked, Err(StateError::Panicked)), "{panicked:?}");
     state.write(vec![put("two")]).await.unwrap();
     assert_eq!(keys(&state).await, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_file_of_another_version_is_put_aside() {
+    let of_version_7 = "CREATE TABLE entries (space TEXT, key TEXT, value BLOB); PRAGMA user_version = 7";
+    let of_no_version = "CREATE TABLE entries (
+            space TEXT NOT NULL, key TEXT NOT NULL, tag TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, key)
+        ) WITHOUT ROWID;
+        INSERT INTO entries VALUES ('notes', 'old', '', '\"old\"')";
+    for schema in [of_version_7, of_no_version] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite");
+        Connection::open(&path).unwrap().execute_batch(schema).unwrap();
+        let state = open(&path);
+        assert_eq!(keys(&state).await, Vec::<String>::new(), "{schema}");
+        state.write(vec![put("new")]).await.unwrap();
+        drop(state);
+        assert!(fs::read_dir(folder.path()).unwrap().count() > 1, "the old file is still there: {schema}");
+        // Its own version is read again.
+        assert_eq!(keys(&open(&path)).await, ["new"], "{schema}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_do_not_parse_are_made_again() {
+    let world = World::start(Placement::Together, JD, &Value::Null).await;
+    world.drop_file("11/note.txt", b"A note about the house.\n");
+    world.drop_file("strange.txt", b"xyzzy plugh frobnicate\n");
+    world.caught_up().await;
+    let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
+    assert_eq!((swept.filed.len(), swept.review.len()), (1, 1), "{swept:?}");
+    let before = world.call(Overview {}).await.unwrap();
+
+    for space in ["chains", "checkpoints", "effects", "notes"] {
+        let homes = fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().path().join("state.sqlite"));
+        let state = homes.into_iter().find(|path| path.is_file()).unwrap();
+        let spoil = "UPDATE entries SET value = '{\"of\": \"another build\"}' WHERE space = ?";
+        let spoiled = Connection::open(&state).unwrap().execute(spoil, [space]).unwrap();
+        assert!(spoiled > 0, "{space} has no entries");
+    }
+    let world = world.restart(Placement::Together, &Value::Null).await;
+    world.caught_up().await;
+    let account = world.call(Verify {}).await.unwrap();
+    assert_eq!((account.seen, account.filed, account.waiting), (2, 1, 1), "{account:?}");
+    let after = world.call(Overview {}).await.unwrap();
+    assert_eq!(after.items, before.items);
+    world.call(Reindex {}).await.unwrap();
+    assert!(!world.call(History::default()).await.unwrap().entries.is_empty());
+    // The question is asked again by the next sweep.
+    assert!(world.call(ListReviews {}).await.unwrap().reviews.is_empty());
+    let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
+    assert_eq!(swept.review.len(), 1, "{swept:?}");
+    world.stop().await;
 }

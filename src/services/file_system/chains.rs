@@ -1,6 +1,9 @@
 //! The chains of all items: the journal, and its projection in the state that makes reading cheap.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     backends::{
@@ -72,8 +75,7 @@ impl Chains {
     async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<(u32, Link)>) -> Result<()> {
         let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), chain)];
         if chain.origin.folder {
-            let original = chain.plan.as_ref().and_then(|(_, plan)| plan.original.as_ref());
-            puts.push(match original {
+            puts.push(match tree_of(chain) {
                 Some(path) => Put::new(Space::Trees, emm_id, "", path),
                 None => Put::remove(Space::Trees, emm_id),
             });
@@ -125,10 +127,14 @@ impl Chains {
     /// Reads every chain of the journal that the projection does not have whole. Returns how many items the journal has.
     pub(super) async fn heal(&self) -> Result<usize> {
         let lengths = self.journal.lengths().await?;
-        let known: std::collections::BTreeMap<String, Chain> = self.all(None).await?.into_iter().collect();
-        let behind =
-            lengths.iter().filter(|(emm_id, length)| known.get(*emm_id).map(|chain| chain.next) != Some(**length));
-        for (emm_id, _) in behind {
+        let known: BTreeMap<String, Chain> =
+            self.state.sound(Space::Chains, Select::default()).await?.into_iter().collect();
+        let trees: BTreeMap<String, String> =
+            self.state.sound(Space::Trees, Select::default()).await?.into_iter().collect();
+        let whole = |emm_id: &String, length: u32| {
+            known.get(emm_id).is_some_and(|chain| chain.next == length && tree_of(chain) == trees.get(emm_id))
+        };
+        for (emm_id, _) in lengths.iter().filter(|(emm_id, length)| !whole(emm_id, **length)) {
             self.reload(emm_id).await?;
         }
         for emm_id in known.keys().filter(|emm_id| !lengths.contains_key(*emm_id)) {
@@ -150,6 +156,12 @@ impl Chains {
     pub(super) async fn count(&self) -> Result<Vec<(String, usize)>> {
         Ok(self.state.count(Space::Chains).await?)
     }
+}
+
+/// Where the folder of a chain lies in the vault, or is about to; nothing for a file.
+fn tree_of(chain: &Chain) -> Option<&String> {
+    let plan = chain.plan.as_ref().filter(|_| chain.origin.folder);
+    plan.and_then(|(_, plan)| plan.original.as_ref())
 }
 
 /// Commits an effect behind the newest chain, whatever came first: for effects that do not depend on it.

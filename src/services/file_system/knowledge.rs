@@ -128,7 +128,7 @@ impl FileSystem {
         let listed = self.listed().await?;
         *self.knowledge.folders.lock() = Arc::new(folders(&listed));
         let known: BTreeMap<String, Known> =
-            self.state().scan(Space::Notes, Select::default()).await?.into_iter().collect();
+            self.state().sound(Space::Notes, Select::default()).await?.into_iter().collect();
         let now: BTreeMap<&str, &Listed> =
             listed.files.iter().filter(|file| is_note(&file.path)).map(|file| (file.path.as_str(), file)).collect();
         let mut changed = 0;
