@@ -52,7 +52,7 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
     };
     let node = Node::start(start).await?;
     let address = node.address.map(base_address).unwrap_or_default();
-    lock.announce(&address).map_err(Error::unavailable)?;
+    lock.announce(&address)?;
     welcome(&setup, screen, &roles, &address)?;
 
     let failed = tokio::select! {

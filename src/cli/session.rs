@@ -122,7 +122,7 @@ pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
         match home.lock() {
             Ok(lock) => return Ok(Held::Ours(lock)),
             Err(HomeError::InUse { .. } | HomeError::Busy { .. }) if began.elapsed() < BUSY_WAIT => {}
-            Err(error) => return Err(Error::unavailable(error)),
+            Err(error) => return Err(error.into()),
         }
         if busy.is_none() && began.elapsed() > BUSY_PAUSE * 4 {
             busy = Some(screen.busy("waiting for another emm command on this home"));
@@ -142,7 +142,7 @@ fn remote(setup: &Setup, url: &str) -> Result<Tools> {
     let node = &setup.config.node;
     let token = match (node.token.is_empty(), setup.home.path.join("token").is_file()) {
         (false, _) => node.token.clone(),
-        (true, true) => setup.home.token().map_err(Error::unavailable)?,
+        (true, true) => setup.home.token()?,
         (true, false) => String::new(),
     };
     Ok(Tools::new(Peers::new(peers, Tokens::new([token]))))

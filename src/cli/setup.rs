@@ -61,7 +61,7 @@ impl Setup {
             return Err(Error::invalid(self.no_structure()));
         }
         let first = !home.path.join("vault.path").exists();
-        home.prepare().map_err(Error::invalid)?;
+        home.prepare()?;
         for folder in [&home.vault, &home.inbox] {
             make_folder(folder)?;
         }
@@ -75,7 +75,7 @@ impl Setup {
     /// Checks that the home was made: commands that only look do not make one.
     pub(super) fn check(&self) -> Result<()> {
         if self.home.path.join("vault.path").exists() {
-            return self.home.prepare().map_err(Error::invalid);
+            return Ok(self.home.prepare()?);
         }
         let (home, again) = (self.home.path.display(), self.again());
         Err(Error::not_found(format!("there is no home at {home} yet: '{again} --role all' makes one")))

@@ -130,7 +130,7 @@ fn tokens(config: &Config, home: &Home, address: Option<SocketAddr>) -> Result<T
         Some(address) if beyond_loopback(address.ip()) => Err(Error::invalid(format!(
             "{address} can be reached from other machines: set EMM_NODE__TOKEN (or EMM_NODE__TOKEN_FILE), or listen on 127.0.0.1"
         ))),
-        Some(_) => Ok(Tokens::new([home.token().map_err(Error::unavailable)?])),
+        Some(_) => Ok(Tokens::new([home.token()?])),
         None => Ok(Tokens::default()),
     }
 }

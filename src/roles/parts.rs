@@ -143,7 +143,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let (store, home) = (parts.kept.store()?, parts.kept.home.clone());
     let index = home.search();
     let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
-    let (index, opened) = index.map_err(Error::unavailable)?;
+    let (index, opened) = index?;
     let service = FileSystem::open(file_system::Parts {
         settings: parts.config.file_system.clone(),
         vault: Vault::open_folder(&home.vault, parts.config.vault.folder.clone()).await?,

@@ -1,9 +1,17 @@
-//! How the failures of backends look to callers.
+//! How the failures of backends look to callers: the only mapping there is, in every room; and work that blocks.
 
 use crate::{
-    backends::{inbox::InboxError, state::StateError, store::StoreError, vault::VaultError},
-    rpc::Error,
+    backends::{
+        home::HomeError, inbox::InboxError, parsers::Failure, search, state::StateError, store::StoreError,
+        vault::VaultError,
+    },
+    rpc::{Error, Result},
 };
+
+/// Runs work that blocks (files, locks, much to compute) beside the runtime. A panic in it is an internal error.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)
+}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
@@ -45,6 +53,31 @@ impl From<InboxError> for Error {
             InboxError::NotFound { .. } => Error::not_found(message),
             InboxError::Escapes { .. } => Error::invalid(message),
             _ => Error::unavailable(message),
+        }
+    }
+}
+
+impl From<HomeError> for Error {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::OtherVault { .. } => Error::invalid(error),
+            HomeError::Busy { .. } | HomeError::InUse { .. } | HomeError::Io { .. } => Error::unavailable(error),
+        }
+    }
+}
+
+impl From<search::Error> for Error {
+    fn from(error: search::Error) -> Self {
+        Error::unavailable(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Changed => Error::conflict(failure),
+            _ if failure.blames_file() => Error::invalid(failure),
+            _ => Error::unavailable(failure),
         }
     }
 }

@@ -13,6 +13,7 @@ mod classify;
 mod custody;
 mod extract;
 mod fabric;
+mod faults;
 mod house;
 mod inbox;
 mod inbox_custody;

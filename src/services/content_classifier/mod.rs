@@ -15,6 +15,7 @@ use crate::{
     },
     life::Shutdown,
     rpc::{Answer, Error, Result},
+    services::faults::blocking,
 };
 
 /// The engine's name and version, which stands in the journal with every decision.
@@ -67,7 +68,7 @@ impl ContentClassifier {
     /// The service, with what it had learnt when it was stopped.
     pub async fn open(parts: Parts) -> Result<ContentClassifier> {
         let path = parts.snapshot.clone();
-        let restored = tokio::task::spawn_blocking(move || restore(&path)).await.map_err(Error::internal)?;
+        let restored = blocking(move || restore(&path)).await?;
         let (engine, seq) = restored.unwrap_or_else(|| (Engine::new(Vec::new()), 0));
         let known = RwLock::new(Known { engine, structure: String::new(), seq });
         Ok(ContentClassifier(Arc::new(Inner { parts, known, reading: Turn::new(()), unsaved: Mutex::new(0) })))
@@ -80,7 +81,7 @@ impl ContentClassifier {
             let next = self.0.known.read().seq + 1;
             let Some(label) = self.0.parts.labels.get(next).await? else { return self.save_if_due().await };
             let service = self.clone();
-            tokio::task::spawn_blocking(move || service.learn(next, &label.lessons)).await.map_err(Error::internal)?;
+            blocking(move || service.learn(next, &label.lessons)).await?;
         }
     }
 
@@ -114,7 +115,7 @@ impl ContentClassifier {
             *service.0.unsaved.lock() = 0;
             store(&service.0.parts.snapshot, &bytes, seq)
         };
-        let saved = tokio::task::spawn_blocking(saved).await.map_err(Error::internal)?;
+        let saved = blocking(saved).await?;
         // It only costs time at the next start.
         saved.unwrap_or_else(|error| tracing::warn!("what was learnt cannot be kept for the next start: {error}"));
         Ok(())
@@ -148,7 +149,7 @@ impl ContentClassifier {
             known.engine.retarget(targets);
             known.structure = hash;
         };
-        tokio::task::spawn_blocking(turn).await.map_err(Error::internal)
+        blocking(turn).await
     }
 }
 
@@ -164,7 +165,7 @@ impl Answer<Classify> for ContentClassifier {
         }
         self.turn_to(&request.structure).await?;
         let service = self.clone();
-        tokio::task::spawn_blocking(move || service.rank(&request)).await.map_err(Error::internal)
+        blocking(move || service.rank(&request)).await
     }
 }
 

@@ -31,8 +31,7 @@ impl FileSystem {
                     Ok(described(extracted, &name))
                 }
                 Err(failure) if failure.blames_file() => Ok(Document::Poison { reason: failure.to_string() }),
-                Err(Failure::Changed) => Err(Error::conflict(Failure::Changed)),
-                Err(failure) => Err(Error::unavailable(failure)),
+                Err(failure) => Err(failure.into()),
             }
         };
         self.parts.cache.get_or(key, compute).await
