@@ -1,6 +1,6 @@
 //! The home of one node: where its own files lie, its lock and its token.
 //!
-//! A home belongs to one node at a time and binds one vault: its state is a projection of that vault and its store.
+//! A home belongs to one node at a time, and to one vault and one store: its state is a projection of them.
 
 use std::{
     fs::{File, OpenOptions},
@@ -58,6 +58,28 @@ pub enum HomeError {
         /// The vault that was given.
         given: String,
     },
+    /// It was made for another store, or its store is not there.
+    #[error(
+        "home {home} belongs to the store {bound}, but {path} {found}: see that the disk of the store is mounted, or use another --home"
+    )]
+    OtherStore {
+        /// The home.
+        home: String,
+        /// The identity of its store.
+        bound: String,
+        /// Where the store should be.
+        path: String,
+        /// What is there.
+        found: String,
+    },
+    /// What it says of itself is not understood.
+    #[error("{path} is damaged or of a newer emm: {reason}; delete it to bind the home again to its vault and store")]
+    Record {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// The file system refused.
     #[error("{path}: {error}")]
     Io {
@@ -75,6 +97,19 @@ pub struct Running {
     pub address: String,
     /// Its process.
     pub pid: u32,
+}
+
+/// The version of `home.json`.
+const FORMAT: u32 = 1;
+
+/// What a home belongs to: `home.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Record {
+    format: u32,
+    vault: String,
+    /// The identity of the store, once it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
 }
 
 /// The paths of a home.
@@ -128,23 +163,81 @@ impl Home {
         self.path.join("knowledge.bin")
     }
 
+    /// Whether it was made.
+    pub fn is_made(&self) -> bool {
+        self.record_path().exists()
+    }
+
     /// Makes the home's own folder and checks that it belongs to this vault.
     pub fn prepare(&self) -> Result<(), HomeError> {
         make_private(&self.path)?;
-        let vault = std::path::absolute(&self.vault).unwrap_or_else(|_| self.vault.clone()).display().to_string();
-        let path = self.path.join("vault.path");
-        match std::fs::read_to_string(&path) {
-            Ok(bound) if bound.trim_end() == vault => Ok(()),
-            Ok(bound) => Err(HomeError::OtherVault {
-                home: self.path.display().to_string(),
-                bound: bound.trim_end().to_owned(),
-                given: vault,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                std::fs::write(&path, format!("{vault}\n")).map_err(at(&path))
+        let vault = self.vault_text();
+        match self.record()? {
+            Some(record) if record.vault == vault => Ok(()),
+            Some(Record { vault: bound, .. }) => {
+                Err(HomeError::OtherVault { home: self.path.display().to_string(), bound, given: vault })
             }
-            Err(error) => Err(at(&path)(error)),
+            None => self.keep(&Record { format: FORMAT, vault, store: None }),
         }
+    }
+
+    /// The identity of the store that the home belongs to; nothing if none was opened yet.
+    pub fn bound_store(&self) -> Result<Option<String>, HomeError> {
+        Ok(self.record()?.and_then(|record| record.store))
+    }
+
+    /// Checks that the home belongs to the store of this identity, and remembers it the first time.
+    pub fn bind(&self, found: Option<&str>) -> Result<(), HomeError> {
+        let record = self.record()?;
+        let record = record.unwrap_or_else(|| Record { format: FORMAT, vault: self.vault_text(), store: None });
+        match (&record.store, found) {
+            (Some(bound), found) if Some(bound.as_str()) == found => Ok(()),
+            (Some(bound), found) => {
+                let found = found.map_or("has no store".to_owned(), |found| format!("is the store {found}"));
+                let (home, path) = (self.path.display().to_string(), self.store.display().to_string());
+                Err(HomeError::OtherStore { home, bound: bound.clone(), path, found })
+            }
+            (None, found) => self.keep(&Record { store: found.map(str::to_owned), ..record }),
+        }
+    }
+
+    fn vault_text(&self) -> String {
+        std::path::absolute(&self.vault).unwrap_or_else(|_| self.vault.clone()).display().to_string()
+    }
+
+    fn record_path(&self) -> PathBuf {
+        self.path.join("home.json")
+    }
+
+    fn record(&self) -> Result<Option<Record>, HomeError> {
+        let path = self.record_path();
+        let refused = |reason: String| HomeError::Record { path: path.display().to_string(), reason };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format <= u64::from(FORMAT) => {
+                serde_json::from_value(value).map(Some).map_err(|error| refused(error.to_string()))
+            }
+            Some(format) => Err(refused(format!("it has format {format}, this emm knows formats up to {FORMAT}"))),
+            None => Err(refused("it has no format".to_owned())),
+        }
+    }
+
+    /// Whoever reads it sees the old record or the new one.
+    fn keep(&self, record: &Record) -> Result<(), HomeError> {
+        let path = self.record_path();
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            serde_json::to_writer(&mut file, record)?;
+            file.write_all(b"\n")?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map(drop).map_err(io::Error::from)
+        };
+        write().map_err(at(&path))
     }
 
     /// Takes the home for this process.

@@ -80,7 +80,7 @@ fn home(setup: &Setup) -> Check {
     let (path, again) = (setup.home.path.display(), setup.again());
     match setup.check() {
         Ok(()) => ok("home", path),
-        Err(error) if setup.home.path.join("vault.path").exists() => fail("home", error.message),
+        Err(error) if setup.home.is_made() => fail("home", error.message),
         Err(_) => fail("home", format!("there is none at {path} yet: '{again} --role all' makes it")),
     }
 }

@@ -60,7 +60,7 @@ impl Setup {
         if !own_jd && !home.jd.is_file() {
             return Err(Error::invalid(self.no_structure()));
         }
-        let first = !home.path.join("vault.path").exists();
+        let first = !home.is_made();
         home.prepare()?;
         for folder in [&home.vault, &home.inbox] {
             make_folder(folder)?;
@@ -74,7 +74,7 @@ impl Setup {
 
     /// Checks that the home was made: commands that only look do not make one.
     pub(super) fn check(&self) -> Result<()> {
-        if self.home.path.join("vault.path").exists() {
+        if self.home.is_made() {
             return Ok(self.home.prepare()?);
         }
         let (home, again) = (self.home.path.display(), self.again());

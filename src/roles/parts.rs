@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
+use tokio::sync::OnceCell;
 
 use super::{Built, Loop};
 use crate::{
@@ -55,7 +56,7 @@ pub struct Kept {
     clock: Clock,
     program: PathBuf,
     state: Arc<Mutex<Option<State>>>,
-    store: Arc<Mutex<Option<Store>>>,
+    store: Arc<OnceCell<(Store, String)>>,
 }
 
 impl Kept {
@@ -68,8 +69,19 @@ impl Kept {
         once(&self.state, || Ok(State::open(&self.home.state(), &config.state)?))
     }
 
-    fn store(&self) -> Result<Store> {
-        once(&self.store, || Ok(Store::folder(&self.home.store)?))
+    /// The store and its identity. A home that belongs to another one is refused before anything is written.
+    async fn store(&self) -> Result<(Store, String)> {
+        let open = || async {
+            let store = Store::folder(&self.home.store)?;
+            let id = match self.home.bound_store()? {
+                // The folder of a store that is not mounted must not become a store.
+                Some(_) => store.identity().await?,
+                None => Some(store.identify().await?),
+            };
+            self.home.bind(id.as_deref())?;
+            Ok((store, id.unwrap_or_default()))
+        };
+        self.store.get_or_try_init(open).await.cloned()
     }
 }
 
@@ -102,11 +114,12 @@ pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
 
 /// `content-classifier`.
 pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
-    let store = parts.kept.store()?;
+    let (store, id) = parts.kept.store().await?;
     let service = ContentClassifier::open(content_classifier::Parts {
         settings: parts.config.content_classifier.clone(),
         labels: Labels::new(store.clone()),
         structures: Structures::new(store),
+        store: id,
         snapshot: parts.kept.home.knowledge(),
     })
     .await?;
@@ -118,7 +131,7 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
 
 /// `jd-classifier`.
 pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
-    let store = parts.kept.store()?;
+    let (store, _) = parts.kept.store().await?;
     let service = JdClassifier::open(jd_classifier::Parts {
         settings: parts.config.jd_classifier.clone(),
         path: parts.kept.home.jd.clone(),
@@ -140,7 +153,7 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
 
 /// `file-system`.
 pub(super) async fn file_system(parts: Parts) -> Result<Built> {
-    let (store, home) = (parts.kept.store()?, parts.kept.home.clone());
+    let ((store, _), home) = (parts.kept.store().await?, parts.kept.home.clone());
     let index = home.search();
     let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
     let (index, opened) = index?;

@@ -60,7 +60,9 @@ impl From<InboxError> for Error {
 impl From<HomeError> for Error {
     fn from(error: HomeError) -> Self {
         match error {
-            HomeError::OtherVault { .. } => Error::invalid(error),
+            HomeError::OtherVault { .. } | HomeError::OtherStore { .. } | HomeError::Record { .. } => {
+                Error::invalid(error)
+            }
             HomeError::Busy { .. } | HomeError::InUse { .. } | HomeError::Io { .. } => Error::unavailable(error),
         }
     }

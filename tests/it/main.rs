@@ -20,6 +20,7 @@ mod inbox_custody;
 mod jd;
 mod jd_text;
 mod layers;
+mod learning;
 mod note;
 mod parsers;
 mod process;

@@ -1,9 +1,14 @@
 //! The store: what another emm wrote is told apart from damage, and a store is told from every other one.
 
+use std::fs;
+
 use emm::backends::store::{Ids, Journal, Labels, Store, StoreError, Structures};
 use serde_json::{Value, json};
 
-use crate::world::write;
+use crate::{
+    process::Place,
+    world::{files, write},
+};
 
 /// A store with one object, written by somebody else.
 fn with(object: &str, value: &Value) -> (tempfile::TempDir, Store) {
@@ -44,4 +49,45 @@ async fn what_a_newer_emm_wrote_is_told_from_damage() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_has_one_identity_whoever_asks_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::folder(folder.path()).unwrap();
+    assert_eq!(store.identity().await.unwrap(), None);
+    let (one, other) = (store.clone(), Store::folder(folder.path()).unwrap());
+    let (one, other) = tokio::join!(one.identify(), other.identify());
+    let id = one.unwrap();
+    assert_eq!(id, other.unwrap());
+    assert_eq!(Store::folder(folder.path()).unwrap().identity().await.unwrap(), Some(id));
+}
+
+#[test]
+fn a_home_uses_no_store_but_its_own() {
+    let place = Place::new();
+    place.drop_file("11/note.txt", b"a note\n");
+    assert!(place.run(&["sweep"]).status.success());
+    let journal = files(&place.path("store"));
+
+    // Its disk is not mounted: the folder is empty, and stays so.
+    fs::rename(place.path("store"), place.path("aside")).unwrap();
+    let output = place.run(&["sweep"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("has no store") && said.contains("mounted"), "{said}");
+    assert!(files(&place.path("store")).is_empty(), "an empty folder became a store");
+
+    // The store of somebody else.
+    let other = Place::new();
+    assert!(other.run(&["sweep"]).status.success());
+    fs::remove_dir_all(place.path("store")).unwrap();
+    fs::rename(other.path("store"), place.path("store")).unwrap();
+    let output = place.run(&["verify"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("is the store") && said.contains("another --home"), "{said}");
+
+    fs::remove_dir_all(place.path("store")).unwrap();
+    fs::rename(place.path("aside"), place.path("store")).unwrap();
+    assert_eq!(place.verify("its own again"), 1);
+    assert_eq!(files(&place.path("store")), journal);
 }

@@ -2,6 +2,7 @@
 //!
 //! Put-if-absent is the only coordination asked of it, for that is what a local folder, NFS, S3 and lakeFS all have.
 
+mod identity;
 mod ids;
 mod journal;
 mod labels;

@@ -1,5 +1,7 @@
 //! `content-classifier`: ranks the places of the structure for a document, from what the structure says and people taught.
 
+mod snapshot;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
@@ -39,6 +41,8 @@ pub struct Parts {
     pub labels: Labels,
     /// Published structures.
     pub structures: Structures,
+    /// The identity of the store that both are in.
+    pub store: String,
     /// Where what was learnt is kept between starts.
     pub snapshot: PathBuf,
 }
@@ -67,9 +71,15 @@ struct Known {
 impl ContentClassifier {
     /// The service, with what it had learnt when it was stopped.
     pub async fn open(parts: Parts) -> Result<ContentClassifier> {
-        let path = parts.snapshot.clone();
-        let restored = blocking(move || restore(&path)).await?;
-        let (engine, seq) = restored.unwrap_or_else(|| (Engine::new(Vec::new()), 0));
+        let (path, id) = (parts.snapshot.clone(), parts.store.clone());
+        let (engine, seq) = match blocking(move || snapshot::restore(&path, &id)).await? {
+            Some((engine, seq)) if seq <= parts.labels.last().await? => (engine, seq),
+            Some((_, seq)) => {
+                tracing::info!(seq, "the store was put back to an earlier moment: its labels are learnt again");
+                (Engine::new(Vec::new()), 0)
+            }
+            None => (Engine::new(Vec::new()), 0),
+        };
         let known = RwLock::new(Known { engine, structure: String::new(), seq });
         Ok(ContentClassifier(Arc::new(Inner { parts, known, reading: Turn::new(()), unsaved: Mutex::new(0) })))
     }
@@ -113,7 +123,7 @@ impl ContentClassifier {
                 (known.engine.snapshot(), known.seq)
             };
             *service.0.unsaved.lock() = 0;
-            store(&service.0.parts.snapshot, &bytes, seq)
+            snapshot::store(&service.0.parts.snapshot, &service.0.parts.store, &bytes, seq)
         };
         let saved = blocking(saved).await?;
         // It only costs time at the next start.
@@ -234,25 +244,4 @@ fn targets(structure: &Structure) -> Vec<Target> {
 
 fn document(lesson: &Lesson) -> Document<'_> {
     Document { name: &lesson.name, title: &lesson.title, text: &lesson.text, kind: &lesson.kind, hints: &lesson.hints }
-}
-
-/// A snapshot file: eight bytes of the label's number, then the engine's own form.
-fn restore(path: &std::path::Path) -> Option<(Engine, u64)> {
-    let bytes = std::fs::read(path).ok()?;
-    let (seq, snapshot) = bytes.split_first_chunk::<8>()?;
-    match Engine::restore(Vec::new(), snapshot) {
-        Ok(engine) => Some((engine, u64::from_le_bytes(*seq))),
-        Err(error) => {
-            tracing::info!("what was learnt is read again from the labels: {error}");
-            None
-        }
-    }
-}
-
-fn store(path: &std::path::Path, snapshot: &[u8], seq: u64) -> std::io::Result<()> {
-    let mut bytes = seq.to_le_bytes().to_vec();
-    bytes.extend_from_slice(snapshot);
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(beside, path)
 }

@@ -1,0 +1,86 @@
+//! `content-classifier` by itself: what was learnt belongs to one store.
+
+use std::{fs, path::Path};
+
+use emm::{
+    backends::store::{Labels, Lesson, Store, Structures},
+    contracts::content_classifier::Classify,
+    domain::jd,
+    rpc::Answer,
+    services::content_classifier::{ContentClassifier, Parts, Settings},
+};
+
+async fn open(root: &Path, store: &Store) -> ContentClassifier {
+    ContentClassifier::open(Parts {
+        settings: Settings { poll_ms: 50, lessons_per_snapshot: 1 },
+        labels: Labels::new(store.clone()),
+        structures: Structures::new(store.clone()),
+        store: store.identify().await.unwrap(),
+        snapshot: root.join("knowledge.bin"),
+    })
+    .await
+    .unwrap()
+}
+
+async fn publish(store: &Store, area: usize) -> String {
+    let text = format!(
+        "\"{area}0-{area}9\":\n  name: Area\n  categories:\n    \"{area}1\": Bills\n    \"{area}2\": Letters\n"
+    );
+    Structures::new(store.clone()).publish(&jd::lint(&text).structure.unwrap()).await.unwrap()
+}
+
+fn request(structure: &str, at_least: u64) -> Classify {
+    Classify {
+        structure: structure.to_owned(),
+        name: "bill.txt".into(),
+        title: "A bill".into(),
+        text: "The bill of the electricity works.".into(),
+        kind: "text".into(),
+        hints: Vec::new(),
+        category: None,
+        at_least,
+        top: 3,
+    }
+}
+
+/// What people taught: an electricity bill is something for `code`.
+fn lesson(code: &str) -> Lesson {
+    let text = "The bill of the electricity works.".to_owned();
+    let (key, name, title, kind) = ("one".into(), "bill.txt".into(), "A bill".into(), "text".into());
+    Lesson { key, code: Some(code.to_owned()), name, title, kind, text, hints: Vec::new() }
+}
+
+#[tokio::test]
+async fn what_was_learnt_belongs_to_one_store() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::folder(&root.path().join("store")).unwrap();
+    let structure = publish(&store, 1).await;
+    Labels::new(store.clone()).append(vec![lesson("11")], 1).await.unwrap();
+    let first = open(root.path(), &store).await.answer(request(&structure, 1)).await.unwrap();
+    assert_eq!(first.labels, 1);
+    // Kept: what is in force at once, without a look at the labels.
+    assert_eq!(open(root.path(), &store).await.answer(request(&structure, 0)).await.unwrap(), first);
+
+    // Another store, with the same structure.
+    let other = Store::folder(&root.path().join("other")).unwrap();
+    assert_eq!(publish(&other, 1).await, structure);
+    let reply = open(root.path(), &other).await.answer(request(&structure, 0)).await.unwrap();
+    assert_eq!(reply.labels, 0, "a lesson of another store");
+
+    // A snapshot that says it knows the second label, which it does not.
+    Labels::new(store.clone()).append(vec![lesson("12")], 2).await.unwrap();
+    let path = root.path().join("knowledge.bin");
+    let whole = fs::read(&path).unwrap();
+    let at = whole.windows(7).position(|it| it == b"\"seq\":1").expect("the number is in the head") + 6;
+    let mut changed = whole.clone();
+    changed[at] = b'2';
+    fs::write(&path, changed).unwrap();
+    let reply = open(root.path(), &store).await.answer(request(&structure, 2)).await.unwrap();
+    let taught = reply.candidates.iter().find(|it| it.nearest.iter().any(|near| near.key == "one"));
+    assert_eq!(taught.map(|it| it.code.as_str()), Some("12"), "{reply:?}");
+
+    // The store was put back to before anything was taught.
+    fs::remove_dir_all(root.path().join("store/labels")).unwrap();
+    let reply = open(root.path(), &store).await.answer(request(&structure, 0)).await.unwrap();
+    assert_eq!(reply.labels, 0, "a lesson that the store does not have");
+}
