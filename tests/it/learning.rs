@@ -1,10 +1,11 @@
-//! `content-classifier` by itself: what was learnt belongs to one store.
+//! `content-classifier` by itself: the structure that is asked for is the one that is ranked, and what was learnt
+//! belongs to one store.
 
 use std::{fs, path::Path};
 
 use emm::{
     backends::store::{Labels, Lesson, Store, Structures},
-    contracts::content_classifier::Classify,
+    contracts::content_classifier::{Classified, Classify},
     domain::jd,
     rpc::Answer,
     services::content_classifier::{ContentClassifier, Parts, Settings},
@@ -41,6 +42,27 @@ fn request(structure: &str, at_least: u64) -> Classify {
         at_least,
         top: 3,
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_of_two_structures_get_places_of_their_own() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::folder(&root.path().join("store")).unwrap();
+    let service = open(root.path(), &store).await;
+    let structures = [publish(&store, 1).await, publish(&store, 2).await];
+    let calls = (0..400).map(|number| {
+        let (service, area) = (service.clone(), number % 2);
+        let request = request(&structures[area], 0);
+        tokio::spawn(async move { (area, service.answer(request).await.unwrap()) })
+    });
+    let mut ranked = 0;
+    for call in calls.collect::<Vec<_>>() {
+        let (area, Classified { candidates, .. }) = call.await.unwrap();
+        let prefix = (area + 1).to_string();
+        assert!(candidates.iter().all(|it| it.code.starts_with(&prefix)), "area {prefix}: {candidates:?}");
+        ranked += candidates.len();
+    }
+    assert!(ranked > 0);
 }
 
 /// What people taught: an electricity bill is something for `code`.

@@ -4,7 +4,7 @@ mod snapshot;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as Turn;
 
@@ -145,22 +145,6 @@ impl ContentClassifier {
         }
         Ok(())
     }
-
-    /// Turns the engine to another structure; what was taught stays.
-    async fn turn_to(&self, hash: &str) -> Result<()> {
-        if self.0.known.read().structure == hash {
-            return Ok(());
-        }
-        let structure = self.0.parts.structures.get(hash).await?;
-        let (service, hash) = (self.clone(), hash.to_owned());
-        let turn = move || {
-            let targets = targets(&structure);
-            let mut known = service.0.known.write();
-            known.engine.retarget(targets);
-            known.structure = hash;
-        };
-        blocking(turn).await
-    }
 }
 
 impl Answer<Classify> for ContentClassifier {
@@ -173,28 +157,51 @@ impl Answer<Classify> for ContentClassifier {
             let message = format!("label {} is not in the store yet; the last is {behind}", request.at_least);
             return Err(Error::unavailable(message));
         }
-        self.turn_to(&request.structure).await?;
-        let service = self.clone();
-        blocking(move || service.rank(&request)).await
+        let request = Arc::new(request);
+        let rank = async |structure: Option<Structure>| {
+            let (service, request) = (self.clone(), request.clone());
+            blocking(move || service.rank(&request, structure)).await
+        };
+        if let Some(ranked) = rank(None).await? {
+            return Ok(ranked);
+        }
+        let structure = self.0.parts.structures.get(&request.structure).await?;
+        rank(Some(structure)).await?.ok_or_else(|| Error::internal("the classifier was not turned to the structure"))
     }
 }
 
 impl ContentClassifier {
-    fn rank(&self, request: &Classify) -> Classified {
-        let document = Document {
-            name: &request.name,
-            title: &request.title,
-            text: &request.text,
-            kind: &request.kind,
-            hints: &request.hints,
-        };
+    /// Ranks in the structure of the request. If another one is in force the engine is turned to `structure` first, and
+    /// ranks before anybody else can turn it away; nothing if there is none to turn to.
+    fn rank(&self, request: &Classify, structure: Option<Structure>) -> Option<Classified> {
         let known = self.0.known.read();
-        let candidates = match &request.category {
-            None => known.engine.classify(&document, request.top),
-            Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
-        };
-        Classified { candidates, labels: known.seq, engine: ENGINE.to_owned() }
+        if known.structure == request.structure {
+            return Some(ranked(&known, request));
+        }
+        drop(known);
+        let targets = targets(&structure?);
+        let mut known = self.0.known.write();
+        if known.structure != request.structure {
+            known.engine.retarget(targets);
+            known.structure.clone_from(&request.structure);
+        }
+        Some(ranked(&RwLockWriteGuard::downgrade(known), request))
     }
+}
+
+fn ranked(known: &Known, request: &Classify) -> Classified {
+    let document = Document {
+        name: &request.name,
+        title: &request.title,
+        text: &request.text,
+        kind: &request.kind,
+        hints: &request.hints,
+    };
+    let candidates = match &request.category {
+        None => known.engine.classify(&document, request.top),
+        Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
+    };
+    Classified { candidates, labels: known.seq, engine: ENGINE.to_owned() }
 }
 
 /// The candidates of one category: its owner has said that it is none of the others.
