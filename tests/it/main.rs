@@ -30,6 +30,7 @@ mod search;
 mod sources;
 mod state;
 mod store;
+mod structures;
 mod vault;
 mod vault_custody;
 mod vault_trees;

@@ -43,6 +43,11 @@ impl Ids {
         self.0.create(&format!("ids/{}", id.code), id).await
     }
 
+    /// The code of every allocated id, sorted.
+    pub async fn codes(&self) -> Result<Vec<String>, StoreError> {
+        self.0.names("ids").await
+    }
+
     /// Every allocated id, sorted by code.
     pub async fn all(&self) -> Result<Vec<Allocated>, StoreError> {
         let mut all = Vec::new();

@@ -3,23 +3,26 @@
 //! The structure in force is jd.yaml plus the ids that emm allocated, published under its hash. An edit that does not
 //! lint changes nothing: the structure before it stays in force, and whoever asks is told why.
 
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod text;
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex as Turn;
 
+use self::text::{Stamp, look, stamp};
 use crate::{
     backends::store::{Allocated, Ids, StoreError, Structures},
     contracts::jd_classifier::{GetStructure, Lint, Linted, Lookup, Place, Published, Reserve, Reserved},
     domain::jd::{self, Finding, Receives, Structure},
     life::{Health, Shutdown},
     rpc::{Answer, Error, Result},
+    services::faults::blocking,
 };
+
+/// The name of jd.yaml among the conditions of the node.
+const JD: &str = "jd.yaml";
 
 /// How the structure is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,34 +53,48 @@ pub struct JdClassifier(Arc<Inner>);
 struct Inner {
     parts: Parts,
     current: RwLock<Arc<Current>>,
+    /// One change of the structure at a time: what was allocated is read and put in force in one go.
+    turn: Turn<()>,
 }
 
 /// The structure in force.
+#[derive(Clone)]
 struct Current {
     /// jd.yaml alone.
     owners: Structure,
     /// With allocated ids.
     structure: Structure,
     hash: String,
-    /// When and how large the text was that was looked at last.
-    stamp: Option<(SystemTime, u64)>,
+    /// The codes of the allocated ids.
+    allocated: Vec<String>,
+    /// The text that was looked at last; nothing if it could not be read.
+    stamp: Option<Stamp>,
     /// Why that text is not in force.
     refused: Vec<Finding>,
 }
 
 impl JdClassifier {
-    /// The service, with the structure of jd.yaml. A jd.yaml that does not lint is an error with its findings.
+    /// The service, with the structure of jd.yaml. If that does not lint or cannot be read, the structure that was in
+    /// force before stays so.
+    ///
+    /// # Errors
+    /// A jd.yaml of no use where no structure was in force before, with its findings.
     pub async fn open(parts: Parts) -> Result<JdClassifier> {
-        let stamp = stamp(&parts.path);
-        let text = read(&parts.path)?;
-        let report = jd::lint(&text);
-        let owners = report.structure.clone().filter(|_| report.errors().next().is_none());
-        let owners = owners.ok_or_else(|| Error::invalid(refusal(&parts.path, &report.findings)))?;
-        let allocated = parts.ids.all().await?;
-        let structure = with(&owners, &allocated);
-        let hash = parts.structures.publish(&structure).await?;
-        let current = Current { owners, structure, hash, stamp, refused: Vec::new() };
-        Ok(JdClassifier(Arc::new(Inner { parts, current: RwLock::new(Arc::new(current)) })))
+        let path = parts.path.clone();
+        let (stamp, text) = blocking(move || look(&path)).await?;
+        let (owners, refused, fault) = match text {
+            Ok(owners) => (owners, Vec::new(), None),
+            Err(wrong) => {
+                let error = wrong.error(&parts.path);
+                let last = parts.structures.last_in_force().await?;
+                let owners = last.ok_or_else(|| error.clone())?;
+                tracing::warn!("the structure that was in force last stays so: {error}");
+                (owners, wrong.findings(), Some(error.message))
+            }
+        };
+        parts.health.report(JD, false, fault);
+        let current = in_force(&parts, owners, stamp, refused).await?;
+        Ok(JdClassifier(Arc::new(Inner { parts, current: RwLock::new(Arc::new(current)), turn: Turn::new(()) })))
     }
 
     fn current(&self) -> Arc<Current> {
@@ -86,47 +103,72 @@ impl JdClassifier {
 
     /// Looks at jd.yaml again, if it was changed.
     async fn refresh(&self) -> Result<()> {
-        let parts = &self.0.parts;
-        let stamp = stamp(&parts.path);
-        let current = self.current();
-        if stamp == current.stamp {
+        let path = self.0.parts.path.clone();
+        if blocking(move || stamp(&path)).await? == self.current().stamp {
             return Ok(());
         }
-        let report = match read(&parts.path) {
-            Ok(text) => jd::lint(&text),
-            Err(error) => {
-                parts.health.report("jd.yaml", false, Some(error.message));
-                return Ok(());
+        let _turn = self.0.turn.lock().await;
+        let path = self.0.parts.path.clone();
+        let (stamp, text) = blocking(move || look(&path)).await?;
+        let current = self.current();
+        if stamp.is_some() && stamp == current.stamp {
+            // Whoever had the turn before took it over.
+            return Ok(());
+        }
+        let parts = &self.0.parts;
+        let error = text.as_ref().err().map(|wrong| wrong.error(&parts.path));
+        match &error {
+            Some(error) if stamp.is_some() || current.stamp.is_some() => {
+                tracing::warn!("an edit of the structure is not taken over: {error}");
             }
-        };
-        let valid = report.structure.clone().filter(|_| report.errors().next().is_none());
-        let refused: Vec<Finding> = if valid.is_some() { Vec::new() } else { report.errors().cloned().collect() };
-        let fault = (!refused.is_empty()).then(|| refusal(&parts.path, &refused));
-        match &fault {
-            Some(fault) => tracing::warn!("an edit of the structure is not taken over: {fault}"),
+            Some(_) => {}
             None => tracing::info!(path = %parts.path.display(), "the structure was changed"),
         }
-        parts.health.report("jd.yaml", false, fault);
-        self.take(valid.unwrap_or_else(|| current.owners.clone()), stamp, refused).await
+        parts.health.report(JD, false, error.map(|error| error.message));
+        match text {
+            Ok(owners) => self.take(owners, stamp, Vec::new()).await,
+            Err(wrong) => self.take(current.owners.clone(), stamp, wrong.findings()).await,
+        }
     }
 
-    /// Puts `owners` in force, with what is allocated by now.
-    async fn take(&self, owners: Structure, stamp: Option<(SystemTime, u64)>, refused: Vec<Finding>) -> Result<()> {
-        let allocated = self.0.parts.ids.all().await?;
-        let structure = with(&owners, &allocated);
-        let hash = self.0.parts.structures.publish(&structure).await?;
-        *self.0.current.write() = Arc::new(Current { owners, structure, hash, stamp, refused });
+    /// Puts `owners` in force, with what is allocated by now. Only for who has the turn.
+    async fn take(&self, owners: Structure, stamp: Option<Stamp>, refused: Vec<Finding>) -> Result<()> {
+        let current = in_force(&self.0.parts, owners, stamp, refused).await?;
+        *self.0.current.write() = Arc::new(current);
         Ok(())
     }
 
-    /// Looks at jd.yaml from time to time until shutdown: a ConfigMap and a network share send no events.
+    /// Looks at jd.yaml, and for ids that other replicas allocated.
+    async fn poll(&self) -> Result<()> {
+        self.refresh().await?;
+        if self.0.parts.ids.codes().await? != self.current().allocated {
+            let _turn = self.0.turn.lock().await;
+            let now = self.current();
+            self.take(now.owners.clone(), now.stamp, now.refused.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at jd.yaml and at the ids from time to time until shutdown: a ConfigMap, a network share and a store send
+    /// no events.
     pub async fn watch(&self, stop: Shutdown) -> Result<()> {
         let pause = Duration::from_millis(self.0.parts.settings.poll_ms.max(50));
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            self.refresh().await?;
+            let fault = self.poll().await.err().map(|error| error.message);
+            self.0.parts.health.report("structure", false, fault);
         }
         Ok(())
     }
+}
+
+/// Publishes what is in force: the owner's structure with what is allocated by now.
+async fn in_force(parts: &Parts, owners: Structure, stamp: Option<Stamp>, refused: Vec<Finding>) -> Result<Current> {
+    let allocated = parts.ids.all().await?;
+    let ids: Vec<_> = allocated.iter().map(|id| (id.code.clone(), id.title.clone())).collect();
+    let structure = owners.with_ids(&ids);
+    let hash = parts.structures.put_in_force(&structure).await?;
+    let allocated = allocated.into_iter().map(|id| id.code).collect();
+    Ok(Current { owners, structure, hash, allocated, stamp, refused })
 }
 
 impl Answer<GetStructure> for JdClassifier {
@@ -159,6 +201,7 @@ impl Answer<Lookup> for JdClassifier {
 impl Answer<Reserve> for JdClassifier {
     async fn answer(&self, request: Reserve) -> Result<Reserved> {
         self.refresh().await?;
+        let _turn = self.0.turn.lock().await;
         let ids = &self.0.parts.ids;
         loop {
             let now = self.current();
@@ -188,31 +231,11 @@ impl Answer<Reserve> for JdClassifier {
 
 impl Answer<Lint> for JdClassifier {
     async fn answer(&self, request: Lint) -> Result<Linted> {
-        let text = match request.text {
-            Some(text) => text,
-            None => read(&self.0.parts.path)?,
+        let path = self.0.parts.path.clone();
+        let lint = move || {
+            let text = request.text.map_or_else(|| text::read(&path), Ok)?;
+            Ok(Linted { findings: jd::lint(&text).findings })
         };
-        Ok(Linted { findings: jd::lint(&text).findings })
+        blocking(lint).await?
     }
-}
-
-fn with(owners: &Structure, allocated: &[Allocated]) -> Structure {
-    let ids: Vec<_> = allocated.iter().map(|id| (id.code.clone(), id.title.clone())).collect();
-    owners.with_ids(&ids)
-}
-
-fn stamp(path: &std::path::Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
-fn read(path: &std::path::Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| Error::unavailable(format!("{}: {error}", path.display())))?;
-    String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{} is not UTF-8 text", path.display())))
-}
-
-/// The first findings, for a person.
-fn refusal(path: &std::path::Path, findings: &[Finding]) -> String {
-    let lines: Vec<String> = findings.iter().take(3).map(ToString::to_string).collect();
-    format!("{}: {}; 'emm jd lint' shows all, 'emm jd lint --fix' mends what it can", path.display(), lines.join("; "))
 }
