@@ -16,8 +16,8 @@ pub(super) struct Wants {
 pub(super) fn groups(wants: &[Wants]) -> Vec<Vec<usize>> {
     let mut group_of_key = BTreeMap::<String, usize>::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for index in 0..wants.len() {
-        let keys = keys(&wants[index]);
+    for (index, want) in wants.iter().enumerate() {
+        let keys = keys(want);
         let mut found: Vec<usize> = keys.iter().filter_map(|key| group_of_key.get(key).copied()).collect();
         found.sort_unstable();
         found.dedup();

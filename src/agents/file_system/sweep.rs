@@ -94,13 +94,12 @@ impl FileSystemAgent {
         }
         state.0.insert(channel::RUN.to_owned(), json!(run));
         let swept = stop.run_until_cancelled(self.0.sweeps.run(&thread, Input::Start(state))).await;
-        let swept = match swept {
+        match swept {
             Some(Ok(checkpoint)) => summary(run, &checkpoint),
             Some(Err(error)) => Err(error),
             // What was begun is in the journal; the next start finishes it, and the next sweep finds the rest.
             None => Err(Error::unavailable("the node is leaving")),
-        };
-        swept
+        }
     }
 }
 
