@@ -160,8 +160,8 @@ async fn start_nodes(root: &Path, placement: Placement, extra: &Value, program: 
         home.prepare().unwrap();
         let clock = Clock::Fixed("2026-03-01T12:00:00Z".parse().unwrap());
         config = Some(loaded.clone());
-        let start =
-            Start { roles: group, config: loaded, home, clock, listener: Some(listener), program: program.clone() };
+        let (listener, program) = (Some(listener), program.clone());
+        let start = Start { roles: group, config: loaded, home, clock, listener, program, read_only: false };
         nodes.push(Node::start(start).await.unwrap());
     }
     let tools = match placement {

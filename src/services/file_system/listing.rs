@@ -44,7 +44,7 @@ impl FileSystem {
                 Err(error) => listing.problems.push(Problem { place: entry.path, reason: error.to_string() }),
             }
         }
-        if !request.settled {
+        if !request.settled && !self.parts.read_only {
             self.withdraw_what_left(&listing, &looked.unstable).await?;
         }
         for item in &mut listing.items {
