@@ -49,6 +49,7 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
         clock: Clock::System,
         listener: Some(listener),
         program: own_program().map_err(Error::unavailable)?,
+        read_only: false,
     };
     let node = Node::start(start).await?;
     let address = node.address.map(base_address).unwrap_or_default();

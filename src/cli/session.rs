@@ -45,15 +45,22 @@ impl Session {
         setup.check()?;
         match hold(&setup.home, screen).await? {
             Held::By(address) => Ok(Session { tools: remote(setup, &address)?, hosted: None }),
-            Held::Ours(lock) => Session::host(setup.home.clone(), quiet(&setup.config), roles, Some(lock)).await,
+            Held::Ours(lock) => Session::host(setup.home.clone(), quiet(&setup.config), roles, Some(lock), false).await,
         }
     }
 
-    /// Roles hosted here, over a home that is held.
-    pub(super) async fn host(home: Home, config: Config, roles: &[Role], lock: Option<Lock>) -> Result<Session> {
+    /// Roles hosted here, over a home that is held; with `read_only` they only look at vault and store.
+    pub(super) async fn host(
+        home: Home,
+        config: Config,
+        roles: &[Role],
+        lock: Option<Lock>,
+        read_only: bool,
+    ) -> Result<Session> {
         let limit = Duration::from_millis(config.node.drain_limit_ms);
         let program = own_program().map_err(Error::unavailable)?;
-        let start = Start { roles: roles.to_vec(), config, home, clock: Clock::System, listener: None, program };
+        let (roles, clock, listener) = (roles.to_vec(), Clock::System, None);
+        let start = Start { roles, config, home, clock, listener, program, read_only };
         let node = Node::start(start).await?;
         Ok(Session { tools: node.tools.clone(), hosted: Some(Hosted { node, limit, _lock: lock }) })
     }
@@ -77,7 +84,7 @@ impl Session {
         let mut after = None;
         loop {
             // Settled, for only a look at the inbox as a whole may take note of what left it.
-            let request = ListInbox { after, wait_ms: 1000, settled: true };
+            let request = ListInbox { after, wait_ms: 1000, settled: true, places: Vec::new() };
             let Listing { labels, generation, .. } = self.tools.call(request).await?;
             if labels.is_some() {
                 busy.finish_and_clear();

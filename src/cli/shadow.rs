@@ -1,8 +1,8 @@
 //! `emm file --dry-run`: the real run in a shadow of the home, so that neither inbox nor journal see it.
 //!
 //! The shadow has hard links to the write-once objects of the store and copies of the databases; the vault is the real
-//! one, which a dry run only reads. What an earlier process left half done is finished in the home itself first, for in
-//! the shadow that would write into the vault.
+//! one, which a dry run only reads: its roles are read-only. What an earlier process left half done and what the vault
+//! tells is taken up in the home itself first, as by any command: in the shadow its inbox would be missing.
 
 use std::{
     fs, io,
@@ -35,7 +35,7 @@ pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -
         }
     };
     let config = quiet(&setup.config);
-    let real = Session::host(setup.home.clone(), config.clone(), &[Role::FileSystem], None).await?;
+    let real = Session::host(setup.home.clone(), config.clone(), &[Role::FileSystem], None, false).await?;
     let known = real.caught_up(screen).await;
     real.close().await;
     known?;
@@ -51,11 +51,14 @@ pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -
             Err(error) => failed.push(Problem { place: path.display().to_string(), reason: error.message }),
         }
     }
-    let session = Session::host(home, config, &Role::ALL, Some(lock)).await?;
+    if taken.is_empty() {
+        return Ok(Swept { failed, ..Swept::default() });
+    }
+    let session = Session::host(home, config, &Role::ALL, Some(lock), true).await?;
     let busy = screen.busy("trying it out");
     let swept = async {
         session.caught_up(screen).await?;
-        session.tools.call(Sweep { places: Vec::new(), settled: true, dry_run: true }).await
+        session.tools.call(Sweep { places: taken, settled: true, dry_run: true }).await
     };
     let swept = swept.await;
     busy.finish_and_clear();

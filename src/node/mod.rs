@@ -44,6 +44,8 @@ pub struct Start {
     pub listener: Option<TcpListener>,
     /// The program whose parser children read documents; normally `parsers::own_program()`.
     pub program: PathBuf,
+    /// Whether vault and store are only looked at: for a dry run over the vault of another home.
+    pub read_only: bool,
 }
 
 /// A running node.
@@ -66,7 +68,7 @@ impl Node {
     pub async fn start(start: Start) -> Result<Node> {
         let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), TaskTracker::new());
         let _starting = ready.hold("starting");
-        let Start { roles, config, home, clock, listener, program } = start;
+        let Start { roles, config, home, clock, listener, program, read_only } = start;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(Error::internal)?;
         let tokens = tokens(&config, &home, address)?;
 
@@ -74,7 +76,7 @@ impl Node {
         let limits = Limits { calls_in_flight_max: config.node.calls_in_flight_max, tasks: tasks.clone() };
         let tools = Tools::new(Peers::new(config.peers.clone(), tokens.clone()));
         let kept = Kept::new(home, clock, program);
-        let parts = Parts { config, kept, tools, limits, ready, health, stop };
+        let parts = Parts { config, kept, tools, limits, ready, health, stop, read_only };
 
         let (mut toolbox, mut loops) = (Toolbox::default(), Vec::new());
         for role in &roles {

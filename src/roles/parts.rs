@@ -47,6 +47,8 @@ pub struct Parts {
     pub health: Health,
     /// Ends the loops.
     pub stop: Shutdown,
+    /// Whether vault and store are only looked at.
+    pub read_only: bool,
 }
 
 /// What one node keeps: opened when the first role needs it, and then shared by all of them.
@@ -179,6 +181,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
         reindex: opened != search::Opened::Ready,
         clock: parts.kept.clock.clone(),
         health: parts.health.clone(),
+        read_only: parts.read_only,
     })
     .await?;
     let service = Arc::new(service);

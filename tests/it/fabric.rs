@@ -274,8 +274,15 @@ async fn a_node_beyond_loopback_needs_a_token() {
     let config = Config::load(None, &json!({})).unwrap();
     let home = Home::new(root.path(), &config.paths);
     let listener = Some(tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap());
-    let start =
-        Start { roles: vec![Role::JdClassifier], config, home, clock: Clock::System, listener, program: "".into() };
+    let start = Start {
+        roles: vec![Role::JdClassifier],
+        config,
+        home,
+        clock: Clock::System,
+        listener,
+        program: "".into(),
+        read_only: false,
+    };
     let error = Node::start(start).await.err().expect("it must not start");
     assert!(error.message.contains("EMM_NODE__TOKEN"), "{error}");
 }

@@ -9,6 +9,7 @@
     reason = "a test stops at whatever is not as it should be"
 )]
 
+mod agents;
 mod classify;
 mod cli;
 mod custody;

@@ -102,7 +102,7 @@ impl World {
     pub(crate) async fn caught_up(&self) -> u64 {
         let mut after = None;
         loop {
-            let listing = self.call(ListInbox { after, wait_ms: 5_000, settled: true }).await.unwrap();
+            let listing = self.call(ListInbox { after, wait_ms: 5_000, settled: true, places: vec![] }).await.unwrap();
             if let Some(labels) = listing.labels {
                 return labels;
             }
@@ -177,8 +177,8 @@ async fn start_nodes(root: &Path, placement: Placement, extra: &Value, program: 
         home.prepare().unwrap();
         let clock = Clock::Fixed("2026-03-01T12:00:00Z".parse().unwrap());
         config = Some(loaded.clone());
-        let start =
-            Start { roles: group, config: loaded, home, clock, listener: Some(listener), program: program.clone() };
+        let (listener, program) = (Some(listener), program.clone());
+        let start = Start { roles: group, config: loaded, home, clock, listener, program, read_only: false };
         nodes.push(Node::start(start).await.unwrap());
     }
     let tools = match placement {

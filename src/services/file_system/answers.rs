@@ -34,24 +34,32 @@ impl Answer<Read> for FileSystem {
 
 impl Answer<File> for FileSystem {
     async fn answer(&self, request: File) -> Result<Filed> {
+        if !request.dry_run {
+            self.may_write("file")?;
+        }
         self.file(request).await
     }
 }
 
 impl Answer<Hold> for FileSystem {
     async fn answer(&self, request: Hold) -> Result<Standing> {
+        self.may_write("hold")?;
         self.hold(request).await
     }
 }
 
 impl Answer<Release> for FileSystem {
     async fn answer(&self, request: Release) -> Result<Standing> {
+        self.may_write("release")?;
         self.release(&request.emm_id).await
     }
 }
 
 impl Answer<Undo> for FileSystem {
     async fn answer(&self, request: Undo) -> Result<Undone> {
+        if !request.dry_run {
+            self.may_write("undo")?;
+        }
         self.undo(request).await
     }
 }
@@ -64,6 +72,7 @@ impl Answer<Verify> for FileSystem {
 
 impl Answer<Confirm> for FileSystem {
     async fn answer(&self, request: Confirm) -> Result<Filed> {
+        self.may_write("confirm")?;
         let emm_id = self.chains.resolve(&request.emm_id).await?;
         self.look_again_if_moved(&emm_id).await?;
         let chain = self.chains.get(&emm_id).await?.filter(Chain::in_vault);

@@ -111,6 +111,11 @@ impl FileSystem {
 
     /// Compares the vault with what is known of it, at start and whenever it changes, until shutdown.
     pub async fn watch_vault(&self, stop: Shutdown) -> Result<()> {
+        if self.parts.read_only {
+            self.know_as_it_is().await?;
+            stop.cancelled().await;
+            return Ok(());
+        }
         let rescan = Duration::from_secs(self.parts.settings.vault_rescan_seconds.max(1));
         let mut watch = Watch::new(&self.parts.vault_path, WatchMode::Native, Duration::from_millis(500), rescan);
         if self.parts.reindex {
@@ -143,6 +148,14 @@ impl FileSystem {
                 return Ok(());
             }
         }
+    }
+
+    /// Where its owner's folders are and what was taught so far, without learning anything from the vault.
+    async fn know_as_it_is(&self) -> Result<()> {
+        *self.knowledge.folders.lock() = Arc::new(folders(&self.listed().await?));
+        self.knowledge.labels.send_replace(Some(self.parts.labels.last().await?));
+        self.nudge();
+        Ok(())
     }
 
     /// One comparison. Returns how many notes were new, changed, moved or gone.

@@ -36,6 +36,7 @@ use crate::{
     },
     domain::{jd::Structure, note::VaultStyle},
     life::Health,
+    rpc::Error,
 };
 
 /// How custody is kept.
@@ -96,6 +97,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where it says how its backends are.
     pub health: Health,
+    /// Whether vault and store are only looked at: nothing is recovered, kept up, learnt or filed.
+    pub read_only: bool,
 }
 
 /// Structures that are remembered; mostly one is in force.
@@ -145,7 +148,7 @@ impl FileSystem {
             generation,
         }));
         let items = service.chains.heal().await?;
-        let finished = service.recover().await?;
+        let finished = if service.parts.read_only { 0 } else { service.recover().await? };
         tracing::info!(items, finished, "custody is whole");
         Ok(service)
     }
@@ -157,6 +160,14 @@ impl FileSystem {
         let structure = Arc::new(self.parts.structures.get(hash).await?);
         self.structures.insert(hash.to_owned(), structure.clone());
         Ok(structure)
+    }
+
+    /// Refuses what would write, where this service may only look.
+    fn may_write(&self, tool: &str) -> crate::rpc::Result<()> {
+        match self.parts.read_only {
+            true => Err(Error::invalid(format!("{tool} writes, and this is a dry run: only its dry_run is answered"))),
+            false => Ok(()),
+        }
     }
 
     /// Says that the inbox may have changed.

@@ -20,7 +20,9 @@ impl FileSystem {
     pub async fn upkeep(&self, stop: Shutdown) -> Result<()> {
         let pause = Duration::from_secs(self.parts.settings.expiry_seconds.max(1));
         loop {
-            self.clear_trash().await?;
+            if !self.parts.read_only {
+                self.clear_trash().await?;
+            }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 self.parts.parsers.close().await;
                 return Ok(());
@@ -79,6 +81,7 @@ fn holds_days_before(trash: &Path, now: Timestamp, days: u32) -> bool {
 
 impl Answer<Reindex> for FileSystem {
     async fn answer(&self, _: Reindex) -> Result<Reindexed> {
+        self.may_write("reindex")?;
         self.chains.forget().await?;
         let items = self.chains.heal().await?;
         let notes = self.rebuild_index().await?;
