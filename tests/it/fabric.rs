@@ -247,6 +247,7 @@ async fn a_call_is_made_again_only_where_nothing_answered() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_peer_is_unavailable_and_says_where() {
     let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
     let error = tools.call(lookup("11")).await.unwrap_err();
