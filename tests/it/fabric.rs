@@ -38,6 +38,7 @@ struct Odd {
     go_on: Notify,
     ended: Notify,
     finished: AtomicUsize,
+    nested: parking_lot::Mutex<Option<Context>>,
 }
 
 impl Answer<Lookup> for Odd {
@@ -73,7 +74,6 @@ impl Answer<Classify> for Odd {
     }
 }
 
-const TOKEN: &str = "secret";
 /// Work that runs to its end: it says how long its nested calls may take, and whose they are.
 impl Answer<Sweep> for Odd {
     async fn answer(&self, _: Sweep) -> Result<Swept> {
@@ -87,6 +87,7 @@ impl Answer<Sweep> for Odd {
     }
 }
 
+const TOKEN: &str = "secret";
 
 fn toolbox(odd: &Arc<Odd>) -> Toolbox {
     let limits = Limits { calls_in_flight_max: 2, ..Limits::default() };
@@ -113,7 +114,7 @@ async fn serve(odd: &Arc<Odd>) -> String {
     let face = Face {
         toolbox: Arc::new(toolbox(odd)),
         tokens: Tokens::new([TOKEN.to_owned(), "the one before".to_owned()]),
-        hosts: BTreeSet::from(["127.0.0.1".to_owned()]),
+        hosts: BTreeSet::from(["localhost".to_owned()]),
         body_bytes_max: 1000,
     };
     let face = Arc::new(face);
@@ -177,7 +178,6 @@ async fn leaving_a_call_cancels_it_and_gives_its_place_back() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
     let odd = Arc::new(Odd::default());
@@ -275,6 +275,23 @@ async fn every_route_is_guarded() {
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "evil.example")], &body, 403),
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "http://evil.example")], &body, 403),
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "null")], &body, 403),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "http://caf\u{e9}.example")], &body, 403),
+        // Rebinding needs a name, so addresses are nobody else's; names are those of the node, in either case.
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "10.1.2.3:8080")], &body, 200),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "[fd00::1]:8080")], &body, 200),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "LocalHost:1")], &body, 200),
+        (
+            "/jd-classifier/lookup",
+            vec![("host", "LOCALHOST"), ("authorization", &bearer), ("origin", "http://localhost")],
+            &body,
+            200,
+        ),
+        (
+            "/jd-classifier/lookup",
+            vec![("host", "LOCALHOST"), ("authorization", &bearer), ("origin", &own)],
+            &body,
+            403,
+        ),
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], "{", 400),
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], r#"{"code":"11","of a newer build":1}"#, 200),
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], &large, 413),
@@ -303,7 +320,7 @@ async fn request(
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut builder = Request::builder().method(method).uri(format!("{address}{path}"));
     for (name, value) in headers {
-        builder = builder.header(*name, *value);
+        builder = builder.header(*name, value.as_bytes());
     }
     let response = client.request(builder.body(Full::from(body.to_owned())).unwrap()).await.unwrap();
     let status = response.status();
