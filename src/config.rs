@@ -55,7 +55,7 @@ pub struct Config {
 pub struct Node {
     /// Where it listens, `address:port`; port 0 takes a free one.
     pub listen: String,
-    /// Host names, without port, that requests may carry.
+    /// Host names, without port, that requests may carry, besides addresses and what peers call the roles of this node.
     pub hosts: Vec<String>,
     /// The token that calls carry; empty means the token of the home. Needed to listen beyond loopback.
     pub token: String,

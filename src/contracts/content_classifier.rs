@@ -8,7 +8,6 @@ use crate::domain::classify::Candidate;
 
 /// Ranks the places of the structure for one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Classify {
     /// The structure to choose from, by its hash.
     pub structure: String,

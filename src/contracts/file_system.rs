@@ -13,7 +13,6 @@ use crate::domain::{
 
 /// What lies in the inbox and is ready to be taken, in the order of its paths.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListInbox {
     /// Answer at once if the inbox differs from this generation, else wait.
     #[serde(default)]
@@ -61,7 +60,6 @@ pub struct Problem {
 
 /// A reference to a file, or to a folder that is one thing: place, hash and size, never bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Item {
     /// The identity that its content gives it: 32 hexadecimal digits.
     pub emm_id: String,
@@ -84,7 +82,6 @@ pub struct Item {
 
 /// Text and metadata of an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Read {
     /// The item.
     pub item: Item,
@@ -111,7 +108,6 @@ pub enum Document {
 
 /// Files an item: its bytes into the vault, its note, the journal, and only then the inbox. Idempotent by `emm_id`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct File {
     /// What to file.
     pub item: Item,
@@ -130,7 +126,6 @@ tool!(File, FileSystem, "file", Filed, Finishes, deadline 600000);
 
 /// Where an item goes, who says so and what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The category or id.
     pub code: String,
@@ -182,7 +177,6 @@ pub struct Filed {
 
 /// Records that an item stays out of the vault: it waits for a person, was skipped, or goes into quarantine. Idempotent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Hold {
     /// The item.
     pub item: Item,
@@ -210,7 +204,6 @@ pub enum Held {
 
 /// Puts quarantined items back into the inbox, to be tried again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Release {
     /// The item.
     pub emm_id: String,
@@ -219,7 +212,6 @@ tool!(Release, FileSystem, "release", Standing, Finishes);
 
 /// A person says that a filing is right, or where it belongs instead; emm learns from both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Confirm {
     /// The item.
     pub emm_id: String,
@@ -236,7 +228,6 @@ tool!(Confirm, FileSystem, "confirm", Filed, Finishes, deadline 600000);
 
 /// Reverses every effect of a filing; refuses, with the difference, what its owner edited since.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Undo {
     /// The item.
     pub emm_id: String,
@@ -261,7 +252,6 @@ pub struct Undone {
 
 /// The effects that the journal has, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct History {
     /// Only this item: an `emm_id`, its beginning, or the path of its note.
     #[serde(default)]
@@ -298,7 +288,6 @@ pub struct Entry {
 
 /// Accounts for every item ever seen, by hashing what is kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Verify {}
 tool!(Verify, FileSystem, "verify", Account, Changes, deadline 3600000);
 
@@ -325,7 +314,6 @@ pub struct Account {
 
 /// Full text search over notes and the text of originals: any word counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Search {
     /// The words.
     pub words: String,
@@ -359,7 +347,6 @@ pub struct Hit {
 
 /// How much is known, indexed and waiting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Overview {}
 tool!(Overview, FileSystem, "overview", Overall);
 
@@ -386,7 +373,6 @@ pub struct Overall {
 
 /// Makes every projection again: the chains from the journal, the search index from the vault.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Reindex {}
 tool!(Reindex, FileSystem, "reindex", Reindexed, Finishes, deadline 3600000);
 

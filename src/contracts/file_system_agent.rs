@@ -11,7 +11,6 @@ use crate::domain::classify::Candidate;
 
 /// Goes once through the inbox now, beside the sweeps that the agent makes by itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// Only these places, relative to the inbox; empty means all.
     #[serde(default)]
@@ -69,7 +68,6 @@ pub struct Review {
 
 /// What waits for a person, in the order of its places in the inbox.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListReviews {}
 tool!(ListReviews, FileSystemAgent, "list_reviews", Reviews);
 
@@ -82,7 +80,6 @@ pub struct Reviews {
 
 /// Answers one review. Idempotent: the same answer again changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AnswerReview {
     /// The item.
     pub emm_id: String,

@@ -8,7 +8,6 @@ use crate::domain::jd::{Finding, Structure};
 
 /// The structure in force: jd.yaml plus the ids that were allocated since.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GetStructure {
     /// The structure published under this hash; without it the newest.
     #[serde(default)]
@@ -32,7 +31,6 @@ pub struct Published {
 
 /// One place of the structure: an area, a category or an id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Lookup {
     /// `10-19`, `11` or `11.02`.
     pub code: String,
@@ -54,7 +52,6 @@ pub struct Place {
 
 /// A new id in a category. Asking again for the same item gives the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Reserve {
     /// The category, two digits.
     pub category: String,
@@ -76,7 +73,6 @@ pub struct Reserved {
 
 /// Checks a structure without taking it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Lint {
     /// The text of a jd.yaml; without it the configured one.
     #[serde(default)]

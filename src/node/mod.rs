@@ -6,12 +6,14 @@ mod supervise;
 pub mod telemetry;
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
+use hyper::Uri;
 use tokio::{net::TcpListener, time};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -74,7 +76,8 @@ impl Node {
 
         let config = Arc::new(config);
         let limits = Limits { calls_in_flight_max: config.node.calls_in_flight_max, tasks: tasks.clone() };
-        let tools = Tools::new(Peers::new(config.peers.clone(), tokens.clone()));
+        let peers = Peers::new(config.peers.clone(), tokens.clone());
+        let tools = Tools::new(peers.clone());
         let kept = Kept::new(home, clock, program);
         let parts = Parts { config, kept, tools, limits, ready, health, stop, read_only };
 
@@ -89,7 +92,7 @@ impl Node {
         parts.tools.host(toolbox.clone());
 
         if let Some(listener) = listener {
-            let hosts = parts.config.node.hosts.iter().cloned().chain(address.map(|it| it.ip().to_string())).collect();
+            let hosts = hosts(&parts.config.node.hosts, &roles, &peers);
             let face = Face { toolbox, tokens, hosts, body_bytes_max: parts.config.node.body_bytes_max };
             let face = Arc::new(face);
             let routes = http::routes(face.clone()).merge(admin::routes(parts.ready.clone(), parts.health.clone()));
@@ -119,6 +122,13 @@ impl Node {
         }
         drained
     }
+}
+
+/// The names that a node answers to: those that are configured, and those that its peers call its roles by.
+fn hosts(configured: &[String], roles: &[Role], peers: &Peers) -> BTreeSet<String> {
+    let addresses = roles.iter().filter_map(|role| peers.address(*role).parse::<Uri>().ok());
+    let called = addresses.filter_map(|address| address.host().map(str::to_owned));
+    configured.iter().cloned().chain(called).map(|host| host.to_ascii_lowercase()).collect()
 }
 
 /// The tokens of a node. Beyond loopback one must be configured: a token in a home is no secret between machines.

@@ -4,6 +4,9 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::Instant;
 
+/// Longer than any work takes, and well within what a clock can add.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
 tokio::task_local! {
     // The only ambient value: it belongs to the call, and a call is a task or a part of one.
     static CONTEXT: Context;
@@ -31,6 +34,12 @@ impl Context {
             Some(outer) => Context { deadline: deadline.min(outer.deadline), request_id: outer.request_id },
             None => Context { deadline, request_id: uuid::Uuid::new_v4().simple().to_string() },
         }
+    }
+
+    /// The context of work that outlives its caller: the same identity, and no deadline but those of its own calls.
+    #[must_use]
+    pub fn outliving(&self) -> Context {
+        Context { deadline: Instant::now() + FOREVER, request_id: self.request_id.clone() }
     }
 
     /// Time that is left.

@@ -63,6 +63,12 @@ impl Code {
     pub fn http(self) -> u16 {
         CODES.iter().find(|row| row.0 == self).map_or(500, |row| row.2)
     }
+
+    /// What an HTTP status says that comes without an error of ours: from a proxy, a newer build, another program.
+    pub fn of_http(status: u16) -> Code {
+        let other = if (400..500).contains(&status) { Code::Invalid } else { Code::Unavailable };
+        CODES.iter().find(|row| row.2 == status).map_or(other, |row| row.0)
+    }
 }
 
 impl Error {

@@ -1,12 +1,12 @@
 //! The toolbox over HTTP: `POST /{role}/{tool}`, with Host, Origin and token checked on every route.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
@@ -29,7 +29,8 @@ pub struct Face {
     pub toolbox: Arc<Toolbox>,
     /// Who may call them.
     pub tokens: Tokens,
-    /// Host names, without port, that requests may carry; a rebinding attack carries another.
+    /// Host names in lower case, without port, that requests may carry beside any address; a rebinding attack carries
+    /// another.
     pub hosts: BTreeSet<String>,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
@@ -46,25 +47,30 @@ pub fn guarded(router: Router, face: Arc<Face>) -> Router {
 }
 
 async fn guard(State(face): State<Arc<Face>>, request: Request, next: Next) -> Response {
-    match allowed(&face, request.uri().host(), request.headers()) {
+    match allowed(&face, request.uri().authority().map(Authority::as_str), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
+/// Host and Origin are held against one authority: that of the URI, else that of the Host header.
 fn allowed(face: &Face, authority: Option<&str>, headers: &HeaderMap) -> Result<()> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = authority.or_else(|| text(header::HOST)).map(host_name).unwrap_or_default();
-    if !face.hosts.contains(host) {
+    let host = || headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let authority = authority.or_else(host).unwrap_or_default().to_ascii_lowercase();
+    let host = host_name(&authority);
+    // Rebinding needs a name that its owner points here: an address is always the one that was reached.
+    if host.parse::<IpAddr>().is_err() && !face.hosts.contains(host) {
         let message = format!("this node does not answer to the host {host:?}; add it to node.hosts if it should");
         return Err(Error::new(Code::Forbidden, message));
     }
     // A browser sends Origin with whatever it posts; only pages of this node itself may call it.
-    match text(header::ORIGIN) {
-        Some(origin) if origin.split_once("://").map(|(_, rest)| rest) != text(header::HOST) => {
-            Err(Error::new(Code::Forbidden, format!("pages of {origin} may not call this node")))
-        }
-        _ => Ok(()),
+    let own = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok().and_then(|it| it.split_once("://"));
+        origin.is_some_and(|(_, page)| page.eq_ignore_ascii_case(&authority))
+    };
+    match headers.get_all(header::ORIGIN).iter().find(|origin| !own(origin)) {
+        Some(origin) => Err(Error::new(Code::Forbidden, format!("pages of {origin:?} may not call this node"))),
+        None => Ok(()),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
-    Request,
-    body::Bytes,
+    Request, Response,
+    body::{Bytes, Incoming},
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use hyper_util::{
@@ -63,16 +63,17 @@ impl Peers {
     }
 
     /// One POST of `request`, within the deadline of `context`.
-    pub async fn post<T: Tool>(&self, context: &Context, request: &T) -> Result<T::Reply> {
+    pub async fn post<T: Tool>(&self, context: &Context, request: &T) -> Result<T::Reply, Failure> {
         let address = self.address(T::ROLE);
-        let what = || format!("{}/{} at {address}", T::ROLE, T::NAME);
         let left = context.left();
         let exchange = self.exchange(&address, context, left, request);
+        let what = || format!("{}/{} at {address}", T::ROLE, T::NAME);
         match tokio::time::timeout(left, exchange).await {
-            Ok(reply) => {
-                reply.map_err(|error| if error.code == Code::Unavailable { error.during(what()) } else { error })
+            Ok(reply) => reply.map_err(|failure| failure.during(what())),
+            Err(_) => {
+                let error = Error::new(Code::Deadline, format!("{}: no answer within the deadline", what()));
+                Err(Failure::Answered(error))
             }
-            Err(_) => Err(Error::new(Code::Deadline, format!("{}: no answer within the deadline", what()))),
         }
     }
 
@@ -82,7 +83,7 @@ impl Peers {
         context: &Context,
         left: Duration,
         request: &T,
-    ) -> Result<T::Reply> {
+    ) -> Result<T::Reply, Failure> {
         let mut post = Request::post(format!("{address}/{}/{}", T::ROLE, T::NAME))
             .header(CONTENT_TYPE, "application/json")
             .header(DEADLINE_HEADER, left.as_millis().to_string())
@@ -90,18 +91,65 @@ impl Peers {
         if let Some(token) = self.tokens.to_send() {
             post = post.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let body = Full::from(serde_json::to_vec(request)?);
+        let body = Full::from(serde_json::to_vec(request).map_err(Error::from)?);
         let post = post.body(body).map_err(|error| Error::invalid(format!("address {address}: {error}")))?;
-        let response = self.http.request(post).await.map_err(|error| Error::unavailable(root_cause(&error)))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), self.settings.reply_bytes_max).collect().await;
-        let body = body.map_err(|error| Error::unavailable(format!("reply: {error}")))?.to_bytes();
+        let response = self.http.request(post).await;
+        let response = response.map_err(|error| Failure::Silent(Error::unavailable(root_cause(&error))))?;
+        Ok(self.reply::<T>(response).await?)
+    }
+
+    /// What the peer said.
+    async fn reply<T: Tool>(&self, response: Response<Incoming>) -> Result<T::Reply> {
+        let (status, limit) = (response.status(), self.settings.reply_bytes_max);
+        let body = Limited::new(response.into_body(), limit).collect().await;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => {
+                let message = format!("the reply is larger than peers.reply_bytes_max = {limit} bytes");
+                Error::new(Code::TooLarge, message)
+            }
+            None => Error::unavailable(format!("the reply did not arrive whole: {error}")),
+        })?;
+        let body = body.to_bytes();
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .map_err(|error| Error::internal(format!("reply not understood: {error}")));
         }
-        Err(serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Error::unavailable(format!("answered with status {status}"))))
+        Err(serde_json::from_slice(&body).unwrap_or_else(|_| {
+            Error::new(Code::of_http(status.as_u16()), format!("answered with status {status}, and not as emm does"))
+        }))
+    }
+}
+
+/// Why a POST came to nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing answered: the same request may be sent again.
+    Silent(Error),
+    /// The peer answered with this, or may still be working: it is not asked again.
+    Answered(Error),
+}
+
+impl Failure {
+    /// The error, whoever made it.
+    pub fn error(self) -> Error {
+        match self {
+            Failure::Silent(error) | Failure::Answered(error) => error,
+        }
+    }
+
+    /// Says which peer it was where the error itself does not.
+    fn during(self, what: String) -> Failure {
+        match self {
+            Failure::Silent(error) => Failure::Silent(error.during(what)),
+            Failure::Answered(error) if error.code == Code::Unavailable => Failure::Answered(error.during(what)),
+            answered => answered,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Answered(error)
     }
 }
 

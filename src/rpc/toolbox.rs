@@ -12,7 +12,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -154,33 +154,49 @@ async fn invoke<T: Tool, S: Answer<T>>(
     request: T,
 ) -> Result<T::Reply> {
     let context = Context::within(std::time::Duration::from_millis(T::DEADLINE_MS));
-    let (deadline, started) = (context.deadline, Instant::now());
+    let started = Instant::now();
     let span = tracing::debug_span!("call", role = %T::ROLE, tool = T::NAME, request = %context.request_id);
-    let work = async move {
-        let late = |what: &str| Error::new(Code::Deadline, format!("{}/{}: {what}", T::ROLE, T::NAME));
-        let _place = match tokio::time::timeout_at(deadline, calls.acquire_owned()).await {
-            Ok(place) => place.map_err(|_| Error::unavailable("this node is leaving"))?,
-            Err(_) => return Err(late("too many calls are under way; try again later")),
-        };
-        // A panic is one failed call, in process exactly as over HTTP.
-        let answer = AssertUnwindSafe(async { service.answer(request).await }).catch_unwind();
-        let answer = async { answer.await.unwrap_or_else(|_| Err(panicked::<T>())) };
-        if T::EFFECT == Effect::Finishes {
-            return answer.await;
-        }
-        tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(late("no answer within the deadline")))
-    };
-    let work = context.scope(work.instrument(span));
-    let reply = match T::EFFECT {
-        Effect::Finishes => tasks.spawn(work).await.unwrap_or_else(|_| Err(panicked::<T>())),
-        Effect::Reads | Effect::Changes => work.await,
-    };
+    let reply = placed(service, calls, tasks, request, context).instrument(span).await;
     let code = reply.as_ref().err().map_or("ok", |error| error.code.as_str());
     metrics::counter!("emm_tool_calls_total", "role" => T::ROLE.as_str(), "tool" => T::NAME, "code" => code)
         .increment(1);
     metrics::histogram!("emm_tool_seconds", "role" => T::ROLE.as_str(), "tool" => T::NAME)
         .record(started.elapsed().as_secs_f64());
     reply
+}
+
+/// Waits for a place and for the answer, both until the deadline.
+async fn placed<T: Tool, S: Answer<T>>(
+    service: Arc<S>,
+    calls: Arc<Semaphore>,
+    tasks: TaskTracker,
+    request: T,
+    context: Context,
+) -> Result<T::Reply> {
+    let deadline = context.deadline;
+    let late = |what: &str| Error::new(Code::Deadline, format!("{}/{}: {what}", T::ROLE, T::NAME));
+    let place = match timeout_at(deadline, calls.acquire_owned()).await {
+        Ok(place) => place.map_err(|_| Error::unavailable("this node is leaving"))?,
+        Err(_) => return Err(late("too many calls are under way; try again later")),
+    };
+    let answer = async move {
+        let _place = place;
+        // A panic is one failed call, in process exactly as over HTTP.
+        let answer = AssertUnwindSafe(async { service.answer(request).await }).catch_unwind();
+        answer.await.unwrap_or_else(|_| Err(panicked::<T>()))
+    };
+    match T::EFFECT {
+        Effect::Finishes => {
+            // Only the waiting has the caller's deadline: the work and its nested calls go on without it.
+            let work = context.outliving().scope(answer.in_current_span());
+            let reply = timeout_at(deadline, tasks.spawn(work)).await;
+            let reply = reply.map_err(|_| late("not done within the deadline; it goes on without you"))?;
+            reply.unwrap_or_else(|_| Err(panicked::<T>()))
+        }
+        Effect::Reads | Effect::Changes => timeout_at(deadline, context.scope(answer))
+            .await
+            .unwrap_or_else(|_| Err(late("no answer within the deadline"))),
+    }
 }
 
 fn panicked<T: Tool>() -> Error {

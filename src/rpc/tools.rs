@@ -5,7 +5,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Code, Context, Result, Tool, Toolbox, peers::Peers};
+use super::{
+    Context, Result, Tool, Toolbox,
+    peers::{Failure, Peers},
+};
+
+/// The wait before a call is made again: a peer that is being replaced needs a moment to leave the address.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// What callers hold. Where a tool runs was decided once, at start; this is the only place that knows.
 #[derive(Clone)]
@@ -43,11 +49,13 @@ impl Tools {
     /// At most one retry, and only where nothing answered: every tool that changes something is idempotent by a key.
     async fn post<T: Tool>(&self, context: Context, request: &T) -> Result<T::Reply> {
         match self.peers.post(&context, request).await {
-            Err(error) if error.code == Code::Unavailable && !context.left().is_zero() => {
+            Err(Failure::Silent(_)) if context.left() > RETRY_AFTER => {
                 metrics::counter!("emm_tool_retries_total", "role" => T::ROLE.as_str(), "tool" => T::NAME).increment(1);
+                tokio::time::sleep(RETRY_AFTER).await;
                 self.peers.post(&context, request).await
             }
             reply => reply,
         }
+        .map_err(Failure::error)
     }
 }

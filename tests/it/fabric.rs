@@ -12,6 +12,7 @@ use std::{
 use emm::{
     contracts::{
         content_classifier::{Classified, Classify},
+        file_system_agent::{Sweep, Swept},
         jd_classifier::{GetStructure, Lint, Linted, Lookup, Place, Published, Reserve, Reserved},
     },
     rpc::{
@@ -35,7 +36,9 @@ use crate::world::{Placement, World};
 struct Odd {
     begun: Notify,
     go_on: Notify,
+    ended: Notify,
     finished: AtomicUsize,
+    nested: parking_lot::Mutex<Option<Context>>,
 }
 
 impl Answer<Lookup> for Odd {
@@ -71,12 +74,25 @@ impl Answer<Classify> for Odd {
     }
 }
 
+/// Work that runs to its end: it says how long its nested calls may take, and whose they are.
+impl Answer<Sweep> for Odd {
+    async fn answer(&self, _: Sweep) -> Result<Swept> {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+        let context = Context::current().expect("every call has a context");
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        self.ended.notify_one();
+        *self.nested.lock() = Some(Context::within(Duration::from_secs(600)));
+        Ok(Swept { run: context.request_id, ..Swept::default() })
+    }
+}
+
 const TOKEN: &str = "secret";
 
 fn toolbox(odd: &Arc<Odd>) -> Toolbox {
     let limits = Limits { calls_in_flight_max: 2, ..Limits::default() };
     let toolbox = Toolbox::new(limits).with::<Lookup, _>(odd).with::<Lint, _>(odd);
-    toolbox.with::<Reserve, _>(odd).with::<Classify, _>(odd)
+    toolbox.with::<Reserve, _>(odd).with::<Classify, _>(odd).with::<Sweep, _>(odd)
 }
 
 fn peers(address: &str, token: &str) -> Peers {
@@ -98,7 +114,7 @@ async fn serve(odd: &Arc<Odd>) -> String {
     let face = Face {
         toolbox: Arc::new(toolbox(odd)),
         tokens: Tokens::new([TOKEN.to_owned(), "the one before".to_owned()]),
-        hosts: BTreeSet::from(["127.0.0.1".to_owned()]),
+        hosts: BTreeSet::from(["localhost".to_owned()]),
         body_bytes_max: 1000,
     };
     let face = Arc::new(face);
@@ -163,6 +179,75 @@ async fn leaving_a_call_cancels_it_and_gives_its_place_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
+    let odd = Arc::new(Odd::default());
+    for (round, tools) in both(&odd).await.into_iter().enumerate() {
+        let context =
+            Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "s-1".into() };
+        let limit = Duration::from_millis(30);
+        let call = context.scope(tools.call_within(Sweep::default(), limit));
+        let reply = tokio::time::timeout(Duration::from_secs(10), call).await.expect("the caller stops waiting");
+        assert_eq!(reply.unwrap_err().code, Code::Deadline);
+        odd.begun.notified().await;
+        odd.go_on.notify_one();
+        odd.ended.notified().await;
+        assert_eq!(odd.finished.load(Ordering::SeqCst), round + 1, "it ran to its end");
+        let nested = crate::process::eventually("the work said its context", || odd.nested.lock().take());
+        assert_eq!(nested.request_id, "s-1");
+        assert!(nested.left() > Duration::from_secs(500), "nested calls have their own time: {:?}", nested.left());
+    }
+}
+
+/// A peer that answers one connection with each of `answers` as it stands, and counts those that asked.
+async fn peer(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_made_again_only_where_nothing_answered() {
+    let answer = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    };
+    let place = r#"{"code":"11","title":"","folder":"","files":true}"#;
+    let busy = r#"{"code":"unavailable","message":"busy"}"#;
+    let (nothing, good) = (String::new(), answer("200 OK", place));
+    let newer = r#"{"code":"a code of a newer build","message":"what it says"}"#;
+    // What the peer says to each call, what comes of it, and how often it was asked.
+    let cases: Vec<(Vec<String>, Option<Code>, usize)> = vec![
+        (vec![nothing.clone(), good.clone()], None, 2),
+        (vec![nothing.clone(), nothing, good.clone()], Some(Code::Unavailable), 2),
+        (vec![answer("503 Service Unavailable", busy), good.clone()], Some(Code::Unavailable), 1),
+        (vec![answer("502 Bad Gateway", "<html>"), good.clone()], Some(Code::Unavailable), 1),
+        (vec![answer("404 Not Found", "<html>"), good.clone()], Some(Code::NotFound), 1),
+        (vec![answer("409 Conflict", newer), good.clone()], Some(Code::Conflict), 1),
+        (vec![answer("200 OK", &"x".repeat(2 << 20)), good.clone()], Some(Code::TooLarge), 1),
+    ];
+    for (answers, expected, times) in cases {
+        let what = answers.iter().map(|it| it.lines().next().unwrap_or("nothing").to_owned()).collect::<Vec<_>>();
+        let (address, asked) = peer(answers).await;
+        let reply = Tools::new(peers(&address, TOKEN)).call(lookup("11")).await;
+        assert_eq!(reply.as_ref().err().map(|error| error.code), expected, "{what:?}: {reply:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), times, "{what:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_peer_is_unavailable_and_says_where() {
     let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
     let error = tools.call(lookup("11")).await.unwrap_err();
@@ -190,8 +275,25 @@ async fn every_route_is_guarded() {
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "evil.example")], &body, 403),
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "http://evil.example")], &body, 403),
         ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "null")], &body, 403),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("origin", "http://caf\u{e9}.example")], &body, 403),
+        // Rebinding needs a name, so addresses are nobody else's; names are those of the node, in either case.
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "10.1.2.3:8080")], &body, 200),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "[fd00::1]:8080")], &body, 200),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer), ("host", "LocalHost:1")], &body, 200),
+        (
+            "/jd-classifier/lookup",
+            vec![("host", "LOCALHOST"), ("authorization", &bearer), ("origin", "http://localhost")],
+            &body,
+            200,
+        ),
+        (
+            "/jd-classifier/lookup",
+            vec![("host", "LOCALHOST"), ("authorization", &bearer), ("origin", &own)],
+            &body,
+            403,
+        ),
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], "{", 400),
-        ("/jd-classifier/lookup", vec![("authorization", &bearer)], r#"{"code":"11","more":1}"#, 400),
+        ("/jd-classifier/lookup", vec![("authorization", &bearer)], r#"{"code":"11","of a newer build":1}"#, 200),
         ("/jd-classifier/lookup", vec![("authorization", &bearer)], &large, 413),
         ("/jd-classifier/nothing", vec![("authorization", &bearer)], &body, 404),
     ];
@@ -218,7 +320,7 @@ async fn request(
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut builder = Request::builder().method(method).uri(format!("{address}{path}"));
     for (name, value) in headers {
-        builder = builder.header(*name, *value);
+        builder = builder.header(*name, value.as_bytes());
     }
     let response = client.request(builder.body(Full::from(body.to_owned())).unwrap()).await.unwrap();
     let status = response.status();
