@@ -157,7 +157,8 @@ fn a_full_disk_at_every_write_loses_nothing() {
         let arguments: Vec<_> = emm.get_args().map(|it| it.to_string_lossy().into_owned()).collect();
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let mut shell = std::process::Command::new("bash");
-        shell.args(["-c", &script, crate::process::EMM]).args(&arguments).env("EMM_PARSERS__OCR", "false");
+        shell.args(["-c", &script, crate::process::EMM]).args(&arguments);
+        shell.env("EMM_PARSERS__OCR", "false").env("EMM_INBOX__SETTLE_SECONDS", "0");
         let output = shell.output().unwrap();
         refused += usize::from(!matches!(output.status.code(), Some(0 | 3)));
         let at = format!("files of at most {blocks} blocks");
@@ -207,6 +208,7 @@ fn strace_shows_an_fsync_of_every_file_and_folder_of_an_item() {
     let mut strace = std::process::Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,linkat,link,renameat2,renameat,rename", "-o"]);
     strace.arg(&log).arg(crate::process::EMM).args(emm.get_args()).env("EMM_PARSERS__OCR", "false");
+    strace.env("EMM_INBOX__SETTLE_SECONDS", "0");
     let output = strace.output().expect("strace is needed; .ci/test installs it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let log = fs::read_to_string(log).unwrap();
