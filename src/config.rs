@@ -68,6 +68,8 @@ pub struct Node {
     /// How long a client may take to send its request head, in seconds.
     pub header_seconds_max: u64,
     /// Calls of one tool under way at once; further ones wait.
+    /// How old a connection may become, in seconds; then it finishes what it answers and is closed.
+    pub connection_seconds_max: u64,
     pub calls_in_flight_max: usize,
     /// How long a leaving node goes on serving while it says that it is not ready, in milliseconds.
     pub drain_delay_ms: u64,

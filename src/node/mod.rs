@@ -95,7 +95,7 @@ impl Node {
             let face = Arc::new(face);
             let routes = http::routes(face.clone()).merge(admin::routes(parts.ready.clone(), parts.health.clone()));
             let limits = serve::Limits::from(&parts.config.node);
-            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone()));
+            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
         }
         let failed = supervise::spawn(loops, &parts, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");

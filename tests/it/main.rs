@@ -11,6 +11,7 @@
 
 mod classify;
 mod custody;
+mod doors;
 mod extract;
 mod fabric;
 mod house;
