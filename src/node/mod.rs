@@ -133,7 +133,7 @@ fn hosts(configured: &[String], roles: &[Role], peers: &Peers) -> BTreeSet<Strin
 fn tokens(config: &Config, home: &Home, address: Option<SocketAddr>) -> Result<Tokens> {
     let node = &config.node;
     if !node.token.is_empty() {
-        return Ok(Tokens::new([node.token.clone(), node.token_previous.clone()]));
+        return Ok(Tokens::new([&node.token, &node.token_previous].map(|secret| secret.text().to_owned())));
     }
     let beyond_loopback = |ip: IpAddr| !ip.is_loopback();
     match address {

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::process::JD;
+use crate::process::{JD, Place};
 
 const TOKEN: &str = "a token of the doors";
 /// What hangs shall fail; nothing here waits so long when it is right.
@@ -125,4 +125,38 @@ async fn a_node_on_every_address_answers_by_address_and_by_the_names_of_its_peer
         assert!(reply.starts_with(&format!("HTTP/1.1 {status}")), "{host}: {reply}");
     }
     stop(node).await;
+}
+
+#[test]
+fn secrets_are_raw_text_and_never_shown() {
+    let place = Place::new();
+    let file = place.path("secret");
+    std::fs::write(&file, "true\n").unwrap();
+    let wrong = place.path("wrong.toml");
+    std::fs::write(&wrong, "[node]\ntoken = 1234567890\n").unwrap();
+    let (file, wrong) = (file.to_str().unwrap(), wrong.to_str().unwrap());
+    let number = ("EMM_NODE__TOKEN", "1234567890");
+    // What is set, what is shown, and what the error says.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], Result<&'a str, &'a str>);
+    let cases: &[Case<'_>] = &[
+        (&[number], &["config", "show"], Ok("token = \"***\"")),
+        (&[("EMM_NODE__TOKEN", "true")], &["config", "show"], Ok("token = \"***\"")),
+        (&[("EMM_NODE__TOKEN_FILE", file)], &["config", "show"], Ok("token = \"***\"")),
+        (&[("EMM_NODE__TOKEN_PREVIOUS", "[1]")], &["config", "show"], Ok("token_previous = \"***\"")),
+        (&[], &["config", "show"], Ok("token = \"\"")),
+        (&[number, ("EMM_NODE__TOKEN_FILE", file)], &["config", "check"], Err("EMM_NODE__TOKEN_FILE")),
+        (&[("EMM_NODE__TOKEN_FILE", "/no/such/file")], &["config", "check"], Err("/no/such/file")),
+        (&[("EMM_CONFIG", wrong)], &["config", "check"], Err("node.token")),
+    ];
+    for (set, arguments, expected) in cases {
+        let output = place.command(arguments).envs(set.iter().copied()).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.success(), expected.is_ok(), "{set:?}: {said}");
+        let (Ok(words) | Err(words)) = expected;
+        assert!(said.contains(words), "{set:?}: {said}");
+        assert!(!said.contains("1234567890"), "{set:?} shows the secret: {said}");
+    }
+    let config = Config::load(None, &json!({ "node": { "token": "a secret" } })).unwrap();
+    assert_eq!(config.node.token.text(), "a secret");
+    assert!(!format!("{config:?}").contains("a secret"));
 }
