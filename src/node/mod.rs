@@ -2,7 +2,7 @@
 
 mod admin;
 mod serve;
-mod supervise;
+pub mod supervise;
 pub mod telemetry;
 
 use std::{
@@ -97,7 +97,7 @@ impl Node {
             let limits = serve::Limits::from(&parts.config.node);
             tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
         }
-        let failed = supervise::spawn(loops, &parts, &tasks);
+        let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
         let Parts { tools, ready, health, stop, .. } = parts;
         Ok(Node { address, tools, ready, health, stop, failed, tasks })

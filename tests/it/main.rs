@@ -27,6 +27,7 @@ mod quarantine;
 mod scenarios;
 mod search;
 mod sources;
+mod supervise;
 mod vault;
 mod vault_custody;
 mod vault_trees;
