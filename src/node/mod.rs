@@ -97,6 +97,7 @@ impl Node {
             let limits = serve::Limits::from(&parts.config.node);
             tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
         }
+        tasks.spawn(telemetry::upkeep(parts.stop.clone()));
         let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
         let Parts { tools, ready, health, stop, .. } = parts;
