@@ -1,6 +1,8 @@
 //! Configuration, in one place and in one order: compiled-in defaults < file < environment < flags.
 
-use std::path::{Path, PathBuf};
+mod secrets;
+
+use std::path::Path;
 
 use figment::{
     Figment,
@@ -9,13 +11,12 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use secrets::Secret;
+
 use crate::{agents, backends, rpc, services};
 
 /// The defaults, and their documentation.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
-
-/// Keys whose value may lie in a file that `EMM_SECTION__KEY_FILE` names.
-const SECRETS: [&str; 2] = ["node.token", "node.token_previous"];
 
 /// Everything that can be set: each room's own settings under its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,15 +59,17 @@ pub struct Node {
     /// Host names, without port, that requests may carry, besides addresses and what peers call the roles of this node.
     pub hosts: Vec<String>,
     /// The token that calls carry; empty means the token of the home. Needed to listen beyond loopback.
-    pub token: String,
+    pub token: Secret,
     /// A second token that is accepted, during a rotation.
-    pub token_previous: String,
+    pub token_previous: Secret,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
     /// Connections open at once.
     pub connections_max: usize,
-    /// How long a client may take to send its request head, in seconds.
+    /// How long a client may take to send its request head, and an unused connection stay open, in seconds.
     pub header_seconds_max: u64,
+    /// How old a connection may become, in seconds; then it finishes what it answers and is closed.
+    pub connection_seconds_max: u64,
     /// Calls of one tool under way at once; further ones wait.
     pub calls_in_flight_max: usize,
     /// How long a leaving node goes on serving while it says that it is not ready, in milliseconds.
@@ -111,46 +114,23 @@ impl Config {
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(environment());
-        for (key, path) in secret_files() {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| ConfigError(format!("{key} from {}: {error}", path.display())))?;
-            figment = figment.merge((key, text.trim().to_owned()));
+        for (key, secret) in secrets::given()? {
+            figment = figment.merge((key, secret));
         }
         figment.merge(Serialized::defaults(flags)).extract().map_err(|error| explain(&error))
     }
-
-    /// The configuration as TOML, with secrets hidden.
-    pub fn show(&self) -> serde_json::Value {
-        let mut shown = serde_json::to_value(self).unwrap_or_default();
-        for secret in SECRETS {
-            let pointer = format!("/{}", secret.replace('.', "/"));
-            if let Some(value) = shown.pointer_mut(&pointer).filter(|value| value.as_str() != Some("")) {
-                *value = "***".into();
-            }
-        }
-        shown
-    }
 }
 
-/// `EMM_SECTION__KEY`, and nothing else that begins with `EMM_`: `EMM_HOME` and `EMM_CONFIG` are flags.
+/// `EMM_SECTION__KEY`, and nothing else that begins with `EMM_`: `EMM_HOME` and `EMM_CONFIG` are flags, secrets
+/// are read as they stand.
 fn environment() -> Env {
     Env::prefixed("EMM_")
         .filter_map(|key| {
             let key = key.as_str().to_lowercase();
-            let secret_file = SECRETS.iter().any(|secret| is_file_of(&key, secret));
-            (key.contains("__") && !secret_file).then(|| key.replace("__", ".").into())
+            (key.contains("__") && !secrets::is_one(&key)).then(|| key.replace("__", ".").into())
         })
         .split("\0")
         .lowercase(false)
-}
-
-fn is_file_of(key: &str, secret: &str) -> bool {
-    key.strip_suffix("_file").is_some_and(|key| key.replace("__", ".") == secret)
-}
-
-fn secret_files() -> Vec<(&'static str, PathBuf)> {
-    let path = |secret: &str| std::env::var_os(format!("EMM_{}_FILE", secret.to_uppercase().replace('.', "__")));
-    SECRETS.into_iter().filter_map(|secret| Some((secret, path(secret)?.into()))).collect()
 }
 
 /// figment's first error in our words: the key, the nearest known one, the place it was set.

@@ -148,7 +148,7 @@ fn remote(setup: &Setup, url: &str) -> Result<Tools> {
     peers.addresses = Role::ALL.into_iter().map(|role| (role, url.to_owned())).collect();
     let node = &setup.config.node;
     let token = match (node.token.is_empty(), setup.home.path.join("token").is_file()) {
-        (false, _) => node.token.clone(),
+        (false, _) => node.token.text().to_owned(),
         (true, true) => setup.home.token()?,
         (true, false) => String::new(),
     };

@@ -23,7 +23,7 @@ pub(super) fn config(global: &Global, screen: &Screen, action: ConfigAction) -> 
     match action {
         ConfigAction::Default => screen.text(DEFAULTS),
         ConfigAction::Show => {
-            let shown = Setup::load(global)?.config.show();
+            let shown = serde_json::to_value(&Setup::load(global)?.config)?;
             screen.show(&shown, |screen, shown| screen.text(toml(shown)))?;
         }
         ConfigAction::Check { file } => {

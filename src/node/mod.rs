@@ -2,7 +2,7 @@
 
 mod admin;
 mod serve;
-mod supervise;
+pub mod supervise;
 pub mod telemetry;
 
 use std::{
@@ -97,9 +97,10 @@ impl Node {
             let face = Arc::new(face);
             let routes = http::routes(face.clone()).merge(admin::routes(parts.ready.clone(), parts.health.clone()));
             let limits = serve::Limits::from(&parts.config.node);
-            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone()));
+            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
         }
-        let failed = supervise::spawn(loops, &parts, &tasks);
+        tasks.spawn(telemetry::upkeep(parts.stop.clone()));
+        let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
         let Parts { tools, ready, health, stop, .. } = parts;
         Ok(Node { address, tools, ready, health, stop, failed, tasks })
@@ -135,7 +136,7 @@ fn hosts(configured: &[String], roles: &[Role], peers: &Peers) -> BTreeSet<Strin
 fn tokens(config: &Config, home: &Home, address: Option<SocketAddr>) -> Result<Tokens> {
     let node = &config.node;
     if !node.token.is_empty() {
-        return Ok(Tokens::new([node.token.clone(), node.token_previous.clone()]));
+        return Ok(Tokens::new([&node.token, &node.token_previous].map(|secret| secret.text().to_owned())));
     }
     let beyond_loopback = |ip: IpAddr| !ip.is_loopback();
     match address {

@@ -1,17 +1,19 @@
 //! The accept loop: our own, so that a drain has a limit and every connection has its bounds.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
+use hyper::server::conn::http1::{Builder, Connection};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::sleep,
 };
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{config, life::Shutdown};
@@ -20,37 +22,52 @@ use crate::{config, life::Shutdown};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     connections_max: usize,
-    header_seconds_max: u64,
+    header: Duration,
+    age: Duration,
 }
 
 impl From<&config::Node> for Limits {
     fn from(node: &config::Node) -> Self {
-        Self { connections_max: node.connections_max, header_seconds_max: node.header_seconds_max }
+        Self {
+            connections_max: node.connections_max,
+            header: Duration::from_secs(node.header_seconds_max.max(1)),
+            age: Duration::from_secs(node.connection_seconds_max.max(1)),
+        }
     }
 }
 
 /// Serves until shutdown, then lets every connection finish what it is answering.
-pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: Shutdown) {
-    let graceful = GracefulShutdown::new();
+pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: Shutdown, tasks: TaskTracker) {
     let places = Arc::new(Semaphore::new(limits.connections_max.max(1)));
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(limits.header_seconds_max));
-    builder.http2().timer(TokioTimer::new());
-    loop {
-        let next = stop.run_until_cancelled(accept(&listener, places.clone())).await;
-        let Some((stream, place)) = next else { break };
+    // HTTP/1.1 alone: its time-out for the head is also the limit of a connection that says nothing or rests.
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header);
+    while let Some((stream, place)) = stop.run_until_cancelled(accept(&listener, places.clone())).await {
         let service = TowerToHyperService::new(routes.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let stop = stop.clone();
+        tasks.spawn(async move {
             let _place = place;
-            if let Err(error) = connection.await {
+            if let Err(error) = until(connection, limits.age, stop).await {
                 debug!("connection ended: {error}");
             }
         });
     }
-    drop(listener);
-    graceful.shutdown().await;
+}
+
+/// What one connection is served with.
+type Served = Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+/// Runs a connection to its end. From `age` on, and from the shutdown on, it answers what it is answering and closes: a
+/// connection that were kept for ever would stay with one node of several, and new ones would get no calls.
+async fn until(connection: Served, age: Duration, stop: Shutdown) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        _ = stop.run_until_cancelled(sleep(age)) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 /// The next connection, and its place among those that are open.

@@ -1,17 +1,23 @@
 //! Logs on standard error, and the metrics that `/metrics` shows.
 
-use std::{io::IsTerminal, sync::OnceLock};
+use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+use crate::{
+    config::{Log, LogFormat},
+    life::Shutdown,
+};
 
 // The recorder of a process is one by the nature of the `metrics` crate.
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Buckets for how long something takes, in seconds.
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0];
+
+/// How long single measurements are kept at most.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Installs the log and the metrics of this process; later calls change nothing.
 pub fn install(log: &Log) -> Result<(), String> {
@@ -28,6 +34,15 @@ pub fn install(log: &Log) -> Result<(), String> {
         let _ = METRICS.set(handle);
     }
     Ok(())
+}
+
+/// Folds what was measured into the histograms until shutdown. The recorder keeps every single value until then, and who
+/// is never scraped would keep them for ever.
+pub(super) async fn upkeep(stop: Shutdown) {
+    let Some(metrics) = METRICS.get() else { return };
+    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
+        metrics.run_upkeep();
+    }
 }
 
 /// All metrics in the text format of Prometheus.

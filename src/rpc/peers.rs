@@ -30,7 +30,7 @@ pub struct Settings {
     pub addresses: BTreeMap<Role, String>,
     /// The largest reply that is accepted, in bytes.
     pub reply_bytes_max: usize,
-    /// How long a connection may stay unused, in seconds.
+    /// How long a connection may stay unused, in seconds: less than the node at its other end allows.
     pub idle_seconds: u64,
 }
 
