@@ -17,7 +17,7 @@ use super::{
 use crate::{
     backends::parsers::{self, Parsers},
     contracts::{
-        file_system::{Overview, Problem, Release},
+        file_system::{Overview, Problem, Release, lies_in},
         file_system_agent::{Outcome, Sweep, Swept},
     },
     domain::{custody, extract::Extracted},
@@ -72,11 +72,7 @@ pub(super) async fn sweep_of(screen: &Screen, session: &Session, taken: &[Taken]
     let places: Vec<String> = taken.iter().map(|it| it.place.clone()).collect();
     let mut swept = session.tools.call(Sweep { places, settled: true, dry_run: false }).await?;
     // What else lies in the inbox and cannot be taken is not what this is about.
-    let named = |place: &str| {
-        let inside =
-            |it: &Taken| place.strip_prefix(&it.place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        taken.iter().any(inside)
-    };
+    let named = |place: &str| taken.iter().any(|it| lies_in(place, &it.place));
     swept.failed.retain(|problem| named(&problem.place));
     swept.settling = 0;
     for one in taken {
@@ -95,7 +91,7 @@ pub(super) async fn sweep(setup: &Setup, screen: &Screen) -> Result<Exit> {
     let work = async {
         session.caught_up(screen).await?;
         let busy = screen.busy("sweeping the inbox");
-        let request = Sweep { places: Vec::new(), settled: true, dry_run: setup.global.dry_run };
+        let request = Sweep { places: Vec::new(), settled: false, dry_run: setup.global.dry_run };
         let swept = session.tools.call(request).await;
         busy.finish_and_clear();
         swept

@@ -84,7 +84,7 @@ impl Session {
         let mut after = None;
         loop {
             // Settled, for only a look at the inbox as a whole may take note of what left it.
-            let request = ListInbox { after, wait_ms: 1000, settled: true };
+            let request = ListInbox { after, wait_ms: 1000, settled: true, places: Vec::new() };
             let Listing { labels, generation, .. } = self.tools.call(request).await?;
             if labels.is_some() {
                 busy.finish_and_clear();

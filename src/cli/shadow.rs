@@ -51,11 +51,14 @@ pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -
             Err(error) => failed.push(Problem { place: path.display().to_string(), reason: error.message }),
         }
     }
+    if taken.is_empty() {
+        return Ok(Swept { failed, ..Swept::default() });
+    }
     let session = Session::host(home, config, &Role::ALL, Some(lock), true).await?;
     let busy = screen.busy("trying it out");
     let swept = async {
         session.caught_up(screen).await?;
-        session.tools.call(Sweep { places: Vec::new(), settled: true, dry_run: true }).await
+        session.tools.call(Sweep { places: taken, settled: true, dry_run: true }).await
     };
     let swept = swept.await;
     busy.finish_and_clear();

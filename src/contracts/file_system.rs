@@ -24,8 +24,16 @@ pub struct ListInbox {
     /// Do not wait for files to settle: what was just put there by the caller is complete.
     #[serde(default)]
     pub settled: bool,
+    /// With `settled`: only these places are, relative to the inbox, and what lies in them; empty means all.
+    #[serde(default)]
+    pub places: Vec<String>,
 }
 tool!(ListInbox, FileSystem, "list_inbox", Listing, Reads, deadline 60000);
+
+/// Whether a path is this place or lies in it.
+pub fn lies_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// The inbox at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ pub struct Sweep {
     /// Only these places, relative to the inbox; empty means all.
     #[serde(default)]
     pub places: Vec<String>,
-    /// Do not wait for files to settle.
+    /// Do not wait for files at these places to settle: the caller put them there itself, so they are complete.
     #[serde(default)]
     pub settled: bool,
     /// Say what would be done, and do nothing.

@@ -44,6 +44,8 @@ impl Home {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emm"));
         command.args(args).env("EMM_HOME", self.path("")).current_dir(self.0.path()).env("EMM_PARSERS__OCR", "false");
+        // What a test dropped is complete.
+        command.env("EMM_INBOX__SETTLE_SECONDS", "0");
         command.stdin(Stdio::null());
         command
     }

@@ -206,7 +206,8 @@ fn strace_shows_an_fsync_of_every_file_and_folder_of_an_item() {
     let emm = place.command(&["sweep"]);
     let mut strace = std::process::Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,linkat,link,renameat2,renameat,rename", "-o"]);
-    strace.arg(&log).arg(crate::process::EMM).args(emm.get_args()).env("EMM_PARSERS__OCR", "false");
+    strace.arg(&log).arg(crate::process::EMM).args(emm.get_args());
+    strace.envs(emm.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = strace.output().expect("strace is needed; .ci/test installs it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let log = fs::read_to_string(log).unwrap();

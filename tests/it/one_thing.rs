@@ -35,7 +35,7 @@ async fn dropped() -> World {
 /// Sweeps, and accepts the folder if a person is asked; gives its `emm_id`, and whether one was.
 async fn accept(world: &World) -> (String, bool) {
     world.caught_up().await;
-    let listing = world.call(ListInbox { after: None, wait_ms: 0, settled: true }).await.unwrap();
+    let listing = world.call(ListInbox { after: None, wait_ms: 0, settled: true, places: vec![] }).await.unwrap();
     let emm_id = listing.items[0].emm_id.clone();
     let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
     assert!(swept.failed.is_empty(), "{:?}", swept.failed);

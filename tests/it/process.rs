@@ -49,7 +49,12 @@ impl Place {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("EMM_")) {
             command.env_remove(name);
         }
-        command.env("EMM_PARSERS__OCR", "false").env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        // What a test dropped is complete.
+        command
+            .env("EMM_INBOX__SETTLE_SECONDS", "0")
+            .env("EMM_PARSERS__OCR", "false")
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::null());
         command
     }
 

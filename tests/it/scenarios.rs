@@ -201,7 +201,7 @@ async fn one(
 
 async fn sweep(world: &World, counts: &Counts, at: &str, places: &mut BTreeMap<String, String>) {
     world.caught_up().await;
-    let listing = world.call(ListInbox { after: None, wait_ms: 0, settled: true }).await.unwrap();
+    let listing = world.call(ListInbox { after: None, wait_ms: 0, settled: true, places: vec![] }).await.unwrap();
     places.extend(listing.items.into_iter().map(|item| (item.place, item.emm_id)));
     let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await;
     let swept = swept.unwrap_or_else(|error| panic!("{at}: {error}"));

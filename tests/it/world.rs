@@ -85,7 +85,7 @@ impl World {
     pub(crate) async fn caught_up(&self) -> u64 {
         let mut after = None;
         loop {
-            let listing = self.call(ListInbox { after, wait_ms: 5_000, settled: true }).await.unwrap();
+            let listing = self.call(ListInbox { after, wait_ms: 5_000, settled: true, places: vec![] }).await.unwrap();
             if let Some(labels) = listing.labels {
                 return labels;
             }

@@ -94,7 +94,7 @@ impl FileSystemAgent {
                 Some(listing) if listing.settling > 0 => settings.settling_look_ms,
                 _ => settings.look_ms,
             };
-            let request = ListInbox { after: seen.as_ref().map(|it| it.generation), wait_ms, settled: false };
+            let request = ListInbox { after: seen.as_ref().map(|it| it.generation), wait_ms, ..ListInbox::default() };
             let listing = match stop.run_until_cancelled(self.0.context.tools.call(request)).await {
                 None => return Ok(()),
                 Some(Ok(listing)) => listing,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     contracts::{
-        file_system::{File, Filed, Item, ListInbox, Listing, Problem},
+        file_system::{File, Filed, Item, ListInbox, Listing, Problem, lies_in},
         file_system_agent::{Outcome as Done, Review, Sweep, Swept},
         jd_classifier::{GetStructure, Published},
     },
@@ -118,7 +118,11 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
     let tools = &context.item.tools;
     let mut listing: Listing = match turn.state.find(LISTING)? {
         Some(listing) => listing,
-        None => tools.call(ListInbox { after: None, wait_ms: 0, settled: request.settled }).await?,
+        None => {
+            tools
+                .call(ListInbox { after: None, wait_ms: 0, settled: request.settled, places: request.places.clone() })
+                .await?
+        }
     };
     if listing.labels.is_none() {
         return Err(Error::unavailable(
@@ -146,9 +150,7 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
 type Twins = BTreeMap<String, Vec<Item>>;
 
 fn wanted(item: &Item, request: &Sweep) -> bool {
-    let inside = |place: &String| {
-        item.place == *place || item.place.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'))
-    };
+    let inside = |place: &String| lies_in(&item.place, place);
     match request.places.is_empty() {
         true => item.standing != Some(Standing::Skipped),
         // Whoever names a skipped item wants to be asked about it again.

@@ -10,7 +10,7 @@ use moka::sync::Cache;
 use super::{FileSystem, chains::append_now};
 use crate::{
     backends::inbox::{self, InboxError, Kind, Wake},
-    contracts::file_system::{Item, ListInbox, Listing, Problem},
+    contracts::file_system::{Item, ListInbox, Listing, Problem, lies_in},
     domain::custody::{Effect, Standing, emm_id},
     life::Shutdown,
     rpc::{Error, Result},
@@ -18,6 +18,9 @@ use crate::{
 
 /// The longest that a caller may ask to wait, in milliseconds.
 const WAIT_MS_MAX: u64 = 20_000;
+
+/// Longer than anything takes to settle.
+const AHEAD: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Hashes of what lies in the inbox, under place, size and time of change.
 pub(super) struct Seen(Cache<(String, u64, i64), (blake3::Hash, u64)>);
@@ -32,7 +35,7 @@ impl FileSystem {
     pub(super) async fn list(&self, request: ListInbox) -> Result<Listing> {
         self.wait(&request).await;
         let generation = *self.generation.borrow();
-        let looked = self.look(request.settled).await?;
+        let looked = self.look(&request).await?;
         let mut listing = Listing { generation, settling: looked.unstable.len(), ..Listing::default() };
         listing.problems =
             looked.problems.into_iter().map(|it| Problem { place: it.path, reason: it.reason }).collect();
@@ -63,12 +66,18 @@ impl FileSystem {
         let _ = tokio::time::timeout(limit, generation.wait_for(|now| *now != after)).await;
     }
 
-    async fn look(&self, settled: bool) -> Result<inbox::Listing> {
-        let inbox = self.parts.inbox.clone();
-        // What a caller put there itself is complete: look as if from a time when it has lain still.
-        let ahead = Duration::from_secs(if settled { 24 * 3600 } else { 0 });
-        let look = move || inbox.list(SystemTime::now() + ahead);
-        let looked = tokio::task::spawn_blocking(look).await.map_err(Error::internal)?;
+    async fn look(&self, request: &ListInbox) -> Result<inbox::Listing> {
+        let (inbox, settled, places) = (self.parts.inbox.clone(), request.settled, request.places.clone());
+        let look = move || {
+            let now = SystemTime::now();
+            let looked = inbox.list(now)?;
+            if !settled || looked.unstable.is_empty() {
+                return Ok(looked);
+            }
+            // What a caller put there itself is complete: look as if from a time when it has lain still.
+            Ok(settle(looked, inbox.list(now + AHEAD)?, &places))
+        };
+        let looked: Result<_, InboxError> = tokio::task::spawn_blocking(look).await.map_err(Error::internal)?;
         let fault = looked.as_ref().err().map(ToString::to_string);
         self.parts.health.report("inbox", true, fault);
         Ok(looked?)
@@ -132,4 +141,16 @@ impl FileSystem {
         }
         Ok(())
     }
+}
+
+/// What is found now, and of what is found later whatever lies in these places; without places, all of it.
+fn settle(mut now: inbox::Listing, later: inbox::Listing, places: &[String]) -> inbox::Listing {
+    let waits: BTreeSet<&str> = now.unstable.iter().map(|it| it.path.as_str()).collect();
+    let complete = |path: &str| places.is_empty() || places.iter().any(|place| lies_in(path, place));
+    let settled = later.items.into_iter().filter(|it| waits.contains(it.path.as_str()) && complete(&it.path));
+    let settled: Vec<inbox::Entry> = settled.collect();
+    now.unstable.retain(|it| settled.binary_search_by(|one| one.path.cmp(&it.path)).is_err());
+    now.items.extend(settled);
+    now.items.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+    now
 }
