@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use emm::contracts::file_system_agent::Sweep;
+use emm::contracts::file_system_agent::{Sweep, Swept};
 use serde_json::json;
 
 use crate::{
@@ -55,5 +55,29 @@ async fn what_a_caller_put_there_is_settled_on_a_share_as_well() {
     world.drop_file("12/other.txt", b"another one\n");
     let swept = world.call(Sweep { places: vec!["12/lease.txt".into()], settled: true, dry_run: false }).await.unwrap();
     assert_eq!((swept.filed.len(), swept.settling), (1, 1), "{swept:#?}");
+    world.stop().await;
+}
+
+async fn world() -> World {
+    let world = World::start(Placement::Together, JD, &json!({})).await;
+    world.caught_up().await;
+    world
+}
+
+async fn sweep(world: &World) -> Swept {
+    world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moving_what_waits_into_a_numbered_folder_answers_the_question() {
+    let world = world().await;
+    world.drop_file("strange.txt", b"xyzzy plugh\n");
+    assert_eq!(sweep(&world).await.review.len(), 1);
+    assert_eq!(sweep(&world).await.review.len(), 1);
+    fs::create_dir(world.path("UNSORTED/12")).unwrap();
+    fs::rename(world.path("UNSORTED/strange.txt"), world.path("UNSORTED/12/strange.txt")).unwrap();
+    let swept = sweep(&world).await;
+    assert_eq!((swept.filed.len(), swept.review.len()), (1, 0), "{swept:#?}");
+    assert_eq!(swept.filed[0].filed.code, "12");
     world.stop().await;
 }

@@ -193,6 +193,12 @@ enum Ready {
     Nothing(Option<Problem>),
 }
 
+/// Whether nothing about the item itself changed since it was asked about; asking is what makes it wait for review.
+fn same_question(asked: &Item, now: &Item) -> bool {
+    let stands = now.standing == Some(Standing::Review) || now.standing == asked.standing;
+    stands && asked.place == now.place && asked.hints == now.hints
+}
+
 async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Result<Ready> {
     let thread = thread(&item.emm_id);
     let structure: String = turn.state.get(STRUCTURE)?;
@@ -201,8 +207,9 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     let before = threads.checkpoints.get(&thread).await?;
     if let Some(waiting) = before.filter(|it| it.status == Status::Interrupted && !request.dry_run) {
         let known = (waiting.state.get::<String>(channel::STRUCTURE)?, waiting.state.get::<u64>(channel::LABELS)?);
-        if let (true, Some(shown)) = (known == (structure.clone(), labels), waiting.interrupt) {
-            // Nothing new was taught since: the question is the same.
+        let same = known == (structure.clone(), labels) && same_question(&waiting.state.get(channel::ITEM)?, &item);
+        if let (true, Some(shown)) = (same, waiting.interrupt) {
+            // Nothing new was taught since, and it lies where it lay: the question is the same.
             return Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)));
         }
     }
