@@ -134,11 +134,30 @@ impl Checkpoints {
         state.write(vec![Put::remove(Space::Checkpoints, thread)]).await.map_err(unavailable)
     }
 
-    /// Every kept thread of this status, sorted by thread.
+    /// Every thread of this status, sorted by thread.
     pub async fn with(&self, status: Status) -> Result<Vec<(String, Checkpoint)>> {
-        let Some(state) = &self.state else { return Ok(Vec::new()) };
         let select = Select { tag: Some(status.as_str().to_owned()), ..Select::default() };
-        state.scan(Space::Checkpoints, select).await.map_err(unavailable)
+        let mut found = self.scan(select).await?;
+        found.retain(|(_, at)| at.status == status);
+        Ok(found)
+    }
+
+    /// Every thread, sorted.
+    pub async fn all(&self) -> Result<Vec<(String, Checkpoint)>> {
+        self.scan(Select::default()).await
+    }
+
+    /// What is kept, and over it what is on its way.
+    async fn scan(&self, select: Select) -> Result<Vec<(String, Checkpoint)>> {
+        let kept: Vec<(String, Checkpoint)> = match &self.state {
+            Some(state) => state.scan(Space::Checkpoints, select).await.map_err(unavailable)?,
+            None => Vec::new(),
+        };
+        let mut live = self.live.lock();
+        live.kept.extend(kept.iter().map(|(thread, _)| thread.clone()));
+        let mut found: BTreeMap<String, Checkpoint> = kept.into_iter().collect();
+        found.extend(live.threads.clone());
+        Ok(found.into_iter().collect())
     }
 }
 
