@@ -15,6 +15,7 @@ mod cli;
 mod custody;
 mod extract;
 mod fabric;
+mod graph;
 mod house;
 mod inbox;
 mod inbox_custody;

@@ -96,13 +96,12 @@ impl FileSystemAgent {
         }
         state.0.insert(channel::RUN.to_owned(), json!(run));
         let swept = stop.run_until_cancelled(self.0.sweeps.run(&thread, Input::Start(state))).await;
-        let swept = match swept {
+        match swept {
             Some(Ok(checkpoint)) => summary(run, &checkpoint),
             Some(Err(error)) => Err(error),
             // What was begun is in the journal; the next start finishes it, and the next sweep finds the rest.
             None => Err(Error::unavailable("the node is leaving")),
-        };
-        swept
+        }
     }
 }
 
@@ -135,6 +134,10 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
     }
     if request.places.is_empty() && !request.dry_run {
         forget_what_left(&context, &listing, fresh).await?;
+    }
+    // One sweep at a time: whatever an earlier dry run left on its way is nobody's.
+    for (thread, _) in context.dry.checkpoints.all().await? {
+        context.dry.checkpoints.remove(&thread).await?;
     }
     let Published { hash, .. } = tools.call(GetStructure::default()).await?;
     listing.items.retain(|item| wanted(item, &request));
