@@ -140,10 +140,29 @@ impl Checkpoints {
         Ok(state.write(vec![Put::remove(Space::Checkpoints, thread)]).await?)
     }
 
-    /// Every kept thread of this status, sorted by thread, but those that are not understood.
+    /// Every thread of this status, sorted by thread, but those that are not understood.
     pub async fn with(&self, status: Status) -> Result<Vec<(String, Checkpoint)>> {
-        let Some(state) = &self.state else { return Ok(Vec::new()) };
         let select = Select { tag: Some(status.as_str().to_owned()), ..Select::default() };
-        Ok(state.sound(Space::Checkpoints, select).await?)
+        let mut found = self.scan(select).await?;
+        found.retain(|(_, at)| at.status == status);
+        Ok(found)
+    }
+
+    /// Every thread, sorted.
+    pub async fn all(&self) -> Result<Vec<(String, Checkpoint)>> {
+        self.scan(Select::default()).await
+    }
+
+    /// What is kept, and over it what is on its way.
+    async fn scan(&self, select: Select) -> Result<Vec<(String, Checkpoint)>> {
+        let kept: Vec<(String, Checkpoint)> = match &self.state {
+            Some(state) => state.sound(Space::Checkpoints, select).await?,
+            None => Vec::new(),
+        };
+        let mut live = self.live.lock();
+        live.kept.extend(kept.iter().map(|(thread, _)| thread.clone()));
+        let mut found: BTreeMap<String, Checkpoint> = kept.into_iter().collect();
+        found.extend(live.threads.clone());
+        Ok(found.into_iter().collect())
     }
 }

@@ -14,8 +14,13 @@ const STEPS_MAX: u64 = 100_000;
 pub enum Input {
     /// From the entry, with this state, whatever was before.
     Start(State),
-    /// From its checkpoint; the answer goes to the node that was interrupted.
-    Resume(Option<Value>),
+    /// As `Start`, but only if the thread still stands as the caller saw it; else a conflict.
+    Again(State, Option<Checkpoint>),
+    /// From its checkpoint, over the pause that it waits at.
+    Resume,
+    /// From its interrupt, whose node is given this answer, and over every pause. Only an interrupted thread takes it, and
+    /// a failure leaves the thread interrupted as it was: the same question stands again.
+    Answer(Value),
     /// From its checkpoint, with these channels changed first.
     Update(Map<String, Value>),
 }
@@ -43,6 +48,9 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         let turn = usize::from(blake3::hash(thread.as_bytes()).as_bytes()[0]) % TURNS;
         let _turn = self.turns[turn].lock().await;
         let (mut at, mut answer) = self.begin(thread, input).await?;
+        // Whole, with what checkpoints leave out: the question as it stands.
+        let asked = answer.is_some().then(|| at.clone());
+        at.interrupt = None;
         // The pause that a thread waits at is passed when it goes on.
         let mut passing = at.status == Status::Paused;
         let last = at.step + STEPS_MAX;
@@ -51,7 +59,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
                 return self.keep(thread, at, Status::Done).await;
             }
             let pause = at.next.iter().any(|node| self.graph.pauses.contains(&node.as_str()));
-            if pause && !std::mem::take(&mut passing) {
+            if pause && asked.is_none() && !std::mem::take(&mut passing) {
                 return self.keep(thread, at, Status::Paused).await;
             }
             if at.step >= last {
@@ -60,7 +68,10 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             let outcomes = match self.step(thread, &at, answer.take()).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
-                    self.keep(thread, at, Status::Failed).await?;
+                    match asked {
+                        Some(asked) => self.keep(thread, asked, Status::Interrupted).await?,
+                        None => self.keep(thread, at, Status::Failed).await?,
+                    };
                     return Err(error);
                 }
             };
@@ -75,13 +86,23 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
     async fn begin(&self, thread: &str, input: Input) -> Result<(Checkpoint, Option<Value>)> {
         let (update, answer) = match input {
             Input::Start(state) => return Ok((self.fresh(state), None)),
-            Input::Resume(answer) => (Map::new(), answer),
+            Input::Again(state, seen) => {
+                return match self.checkpoints.get(thread).await? == seen {
+                    true => Ok((self.fresh(state), None)),
+                    false => Err(Error::conflict(format!("thread {thread} went on meanwhile"))),
+                };
+            }
+            Input::Resume => (Map::new(), None),
+            Input::Answer(answer) => (Map::new(), Some(answer)),
             Input::Update(update) => (update, None),
         };
         let found = self.checkpoints.get(thread).await?;
         let mut at = found.ok_or_else(|| Error::not_found(format!("there is no thread {thread}")))?;
+        if answer.is_some() && at.status != Status::Interrupted {
+            let status = at.status.as_str();
+            return Err(Error::conflict(format!("thread {thread} waits for no answer: it is {status}")));
+        }
         self.graph.reduce(&mut at.state, update);
-        at.interrupt = None;
         Ok((at, answer))
     }
 

@@ -1,8 +1,17 @@
 //! What the agent does beside what its owner and other calls do: dry runs, moves, late answers.
 
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use emm::contracts::file_system_agent::{Sweep, Swept};
+use emm::{
+    contracts::{
+        file_system::{ListInbox, Verify},
+        file_system_agent::{AnswerReview, Answered, ListReviews, Sweep, Swept},
+    },
+    rpc::Code,
+};
 use serde_json::json;
 
 use crate::{
@@ -79,5 +88,97 @@ async fn moving_what_waits_into_a_numbered_folder_answers_the_question() {
     let swept = sweep(&world).await;
     assert_eq!((swept.filed.len(), swept.review.len()), (1, 0), "{swept:#?}");
     assert_eq!(swept.filed[0].filed.code, "12");
+    world.stop().await;
+}
+
+fn strange(world: &World, count: u32) {
+    for n in 0..count {
+        let words: String = (0..6).map(|k| format!("w{} ", (n * 7919 + k * 104_729) % 99_991)).collect();
+        world.drop_file(&format!("f{n:02}.txt"), words.as_bytes());
+    }
+}
+
+fn answer(emm_id: &str, code: &str) -> AnswerReview {
+    AnswerReview { emm_id: emm_id.to_owned(), answer: Answered::File { code: code.to_owned() } }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_back_is_asked_about_no_more() {
+    let world = world().await;
+    strange(&world, 3);
+    let ids: Vec<String> = sweep(&world).await.review.into_iter().map(|review| review.item.emm_id).collect();
+    let waiting = async || world.call(ListReviews {}).await.unwrap().reviews.len();
+    assert_eq!(waiting().await, 3);
+
+    fs::remove_file(world.path("UNSORTED/f00.txt")).unwrap();
+    world.call(ListInbox::default()).await.unwrap();
+    assert_eq!(waiting().await, 2, "before any sweep");
+    let late = world.call(answer(&ids[0], "12")).await.unwrap_err();
+    assert_eq!(late.code, Code::Conflict, "{late}");
+
+    // Other bytes under its name are another item.
+    world.drop_file("f01.txt", b"xyzzy plugh frobnicate\n");
+    assert_eq!(sweep(&world).await.review.len(), 2);
+    let reviews = world.call(ListReviews {}).await.unwrap().reviews;
+    assert!(reviews.iter().all(|review| review.item.emm_id != ids[1]), "{reviews:#?}");
+    for id in &ids[..2] {
+        assert_eq!(world.call(answer(id, "12")).await.unwrap_err().code, Code::NotFound);
+    }
+    assert_eq!(world.call(answer(&ids[2], "12")).await.unwrap().filed.unwrap().code, "12");
+    assert_eq!(world.files("UNSORTED").len(), 1);
+    world.stop().await;
+}
+
+/// Whatever sweeps run beside them, answers hold: each is carried out once, and nothing is asked about again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn answers_hold_beside_sweeps() {
+    // Never sure enough to file by itself, whatever the answers teach.
+    let settings = json!({"file_system_agent": {"threshold": 1.0}});
+    let world = World::start(Placement::Together, JD, &settings).await;
+    world.caught_up().await;
+    strange(&world, 24);
+    let asked = sweep(&world).await.review;
+    assert_eq!(asked.len(), 24);
+    let done = AtomicBool::new(false);
+    let sweeping = async {
+        let mut outcomes = Vec::new();
+        while !done.load(Ordering::SeqCst) {
+            outcomes.extend(sweep(&world).await.filed);
+        }
+        outcomes
+    };
+    let answering = async {
+        let mut skipped = Vec::new();
+        for (n, review) in asked.iter().enumerate() {
+            let id = &review.item.emm_id;
+            let code = if n % 2 == 0 { "11" } else { "12" };
+            let skip = AnswerReview { emm_id: id.clone(), answer: Answered::Skip };
+            let request = if n % 4 == 3 { skip } else { answer(id, code) };
+            let settled = loop {
+                match world.call(request.clone()).await {
+                    Ok(settled) => break settled,
+                    // Just being looked at by a sweep, which asks again or files it.
+                    Err(error) if error.code == Code::Conflict => tokio::task::yield_now().await,
+                    Err(error) => panic!("{}: {error}", review.item.place),
+                }
+            };
+            match settled.filed {
+                None => skipped.push(id.clone()),
+                Some(filed) => assert_eq!((filed.code.as_str(), filed.duplicate), (code, false)),
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+        skipped
+    };
+    let (swept, skipped) = tokio::join!(sweeping, answering);
+    // What an answer is just taking out of the inbox may be found by a sweep, never as another drop of the same bytes.
+    assert!(swept.iter().all(|it| !it.filed.duplicate), "{swept:#?}");
+    assert_eq!(skipped.len(), 6);
+    sweep(&world).await;
+    let reviews = world.call(ListReviews {}).await.unwrap().reviews;
+    assert!(reviews.is_empty(), "{reviews:#?}");
+    assert_eq!(world.files("UNSORTED").len(), 6);
+    let account = world.call(Verify {}).await.unwrap();
+    assert_eq!((account.seen, account.accounted), (24, 24), "{:?}", account.violations);
     world.stop().await;
 }

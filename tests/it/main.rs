@@ -17,6 +17,7 @@ mod doors;
 mod extract;
 mod fabric;
 mod faults;
+mod graph;
 mod house;
 mod inbox;
 mod inbox_custody;

@@ -49,8 +49,10 @@ pub(super) enum Verdict {
     New { category: String, title: String, decision: Decision },
     /// Ask, for this reason.
     Ask(String),
-    /// Leave it.
+    /// Leave it in the inbox, for a person said so.
     Skip,
+    /// Nothing: something became of it meanwhile.
+    Leave,
     /// Put it into quarantine, for this reason.
     Quarantine(String),
 }
@@ -73,12 +75,13 @@ pub(super) fn graph() -> Graph<Context> {
 }
 
 fn next(verdict: &Verdict) -> Result<Vec<&'static str>> {
-    Ok(vec![match verdict {
-        Verdict::File(_) => "file",
-        Verdict::New { .. } => "reserve",
-        Verdict::Ask(_) => "review",
-        Verdict::Skip | Verdict::Quarantine(_) => "hold",
-    }])
+    Ok(match verdict {
+        Verdict::File(_) => vec!["file"],
+        Verdict::New { .. } => vec!["reserve"],
+        Verdict::Ask(_) => vec!["review"],
+        Verdict::Skip | Verdict::Quarantine(_) => vec!["hold"],
+        Verdict::Leave => vec![],
+    })
 }
 
 async fn read(context: Context, turn: Turn) -> Result<Outcome> {

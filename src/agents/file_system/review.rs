@@ -1,5 +1,7 @@
 //! Reviews: what waits for a person, and what their answer leads to.
 
+use futures_util::{StreamExt, stream};
+
 use super::{
     Context, FileSystemAgent,
     item::{Understood, Verdict, channel, question, record},
@@ -7,19 +9,25 @@ use super::{
 };
 use crate::{
     contracts::{
-        file_system::{Decision, Filed, Held},
+        file_system::{Decision, Entries, Filed, Held, History, Item},
         file_system_agent::{AnswerReview, Answered, ListReviews, Review, Reviews, Settled},
         jd_classifier::{GetStructure, Lookup, Published},
     },
+    domain::custody::{Chain, Standing},
     graph::{Checkpoint, Input, Outcome, Status, Turn},
-    rpc::{Answer, Error, Result},
+    rpc::{Answer, Code, Error, Result},
 };
 
 /// The node that asks. It runs again with the answer.
 pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
     let Some(answer) = turn.answer.clone() else {
         let question = question(&turn)?;
-        record(&context, &turn, Held::Review).await?;
+        let standing = record(&context, &turn, Held::Review).await?;
+        let item: Item = turn.state.get(channel::ITEM)?;
+        // A filing that had been begun when the inbox was listed, and cannot go on, is asked about as well.
+        if !waits(standing) || (standing == Standing::Filing && item.standing != Some(Standing::Filing)) {
+            return Outcome::set(channel::VERDICT, &Verdict::Leave);
+        }
         return Ok(Outcome::Interrupt(serde_json::to_value(question)?));
     };
     let understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
@@ -50,9 +58,15 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
 
 impl Answer<ListReviews> for FileSystemAgent {
     async fn answer(&self, _: ListReviews) -> Result<Reviews> {
-        let waiting = self.0.checkpoints.with(Status::Interrupted).await?;
-        let shown = waiting.into_iter().filter_map(|(_, at)| at.interrupt);
-        let mut reviews: Vec<Review> = shown.filter_map(|it| serde_json::from_value(it).ok()).collect();
+        // Filed, withdrawn or skipped elsewhere since, it waits no more, though its thread is there until the next sweep.
+        let (shown, context) = (self.shown().await?, &self.0.context);
+        let work = shown.into_iter().map(|review| async move {
+            let standing = context.standing(&review.item.emm_id).await?;
+            Ok(standing.is_none_or(waits).then_some(review))
+        });
+        let found: Vec<Result<Option<Review>>> =
+            stream::iter(work).buffered(context.settings.items_in_flight.max(1)).collect().await;
+        let mut reviews: Vec<Review> = found.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
         reviews.sort_by(|a, b| a.item.place.cmp(&b.item.place));
         Ok(Reviews { reviews })
     }
@@ -64,25 +78,41 @@ impl Answer<AnswerReview> for FileSystemAgent {
         let waiting = self.0.checkpoints.get(&thread).await?;
         let waiting =
             waiting.ok_or_else(|| Error::not_found(format!("item {} waits for no answer", request.emm_id)))?;
-        if waiting.status == Status::Done {
-            return settled(&waiting);
-        }
-        let answer = serde_json::to_value(&request.answer)?;
-        match self.settle(&thread, answer).await {
-            Ok(at) => settled(&at),
-            Err(error) => {
-                // The question stands again, as it was.
-                self.0.checkpoints.put(&thread, &waiting).await?;
-                Err(error)
+        let item: Item = waiting.state.get(channel::ITEM)?;
+        let standing = self.0.context.standing(&item.emm_id).await?;
+        let place = &item.place;
+        match (waiting.status, standing) {
+            (Status::Done, Some(Standing::Filed | Standing::Confirmed | Standing::Skipped)) => settled(&waiting),
+            (Status::Interrupted, standing) if standing.is_none_or(waits) => {
+                // In one go: between two, a sweep could begin the thread again.
+                let answer = Input::Answer(serde_json::to_value(&request.answer)?);
+                settled(&self.0.items.run(&thread, answer).await?)
+            }
+            (Status::Interrupted, Some(standing)) => {
+                Err(Error::conflict(format!("{place} waits for no answer any more: it is {}", standing.as_str())))
+            }
+            _ => {
+                Err(Error::conflict(format!("{place} is not asked about now: sweep again, and see what it says then")))
             }
         }
     }
 }
 
 impl FileSystemAgent {
+    /// What every interrupted thread shows.
+    async fn shown(&self) -> Result<Vec<Review>> {
+        let waiting = self.0.checkpoints.with(Status::Interrupted).await?;
+        let shown = waiting.into_iter().filter_map(|(_, at)| at.interrupt);
+        Ok(shown.filter_map(|it| serde_json::from_value(it).ok()).collect())
+    }
+
     /// The thread of the one item that waits and whose id begins so.
     async fn waiting(&self, emm_id: &str) -> Result<String> {
-        let reviews = self.answer(ListReviews {}).await?.reviews;
+        let whole = self.0.checkpoints.get(&thread(emm_id)).await?;
+        if whole.is_some() {
+            return Ok(thread(emm_id));
+        }
+        let reviews = self.shown().await?;
         let mut found = reviews.iter().filter(|review| review.item.emm_id.starts_with(emm_id));
         match (found.next(), found.next()) {
             (Some(review), None) => Ok(thread(&review.item.emm_id)),
@@ -90,15 +120,25 @@ impl FileSystemAgent {
             (None, _) => Ok(thread(emm_id)),
         }
     }
+}
 
-    /// Goes on with an answer, through the pauses that only a sweep needs.
-    async fn settle(&self, thread: &str, answer: serde_json::Value) -> Result<Checkpoint> {
-        let mut at = self.0.items.run(thread, Input::Resume(Some(answer))).await?;
-        while at.status == Status::Paused {
-            at = self.0.items.run(thread, Input::Resume(None)).await?;
-        }
-        Ok(at)
+impl Context {
+    /// What the journal says of an item; nothing if it does not know it.
+    pub(super) async fn standing(&self, emm_id: &str) -> Result<Option<Standing>> {
+        let request = History { item: Some(emm_id.to_owned()), limit: usize::MAX, ..History::default() };
+        let mut links = match self.tools.call(request).await {
+            Ok(Entries { entries }) => entries,
+            Err(error) if error.code == Code::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        links.reverse();
+        Ok(Chain::read(links.iter().map(|entry| &entry.link)).map(|chain| chain.standing))
     }
+}
+
+/// Whether an item of this standing can still be answered; a filing that could not go on is begun again by that.
+pub(super) fn waits(standing: Standing) -> bool {
+    matches!(standing, Standing::Review | Standing::Undone | Standing::Filing)
 }
 
 fn settled(at: &Checkpoint) -> Result<Settled> {

@@ -6,12 +6,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::{
     FileSystemAgent,
     item::{Understood, Verdict, channel},
     order::{Wants, groups},
+    review::waits,
 };
 use crate::{
     contracts::{
@@ -115,7 +117,9 @@ fn summary(run: String, checkpoint: &Checkpoint) -> Result<Swept> {
 async fn list(context: Context, turn: Turn) -> Result<Outcome> {
     let request: Sweep = turn.state.get(REQUEST)?;
     let tools = &context.item.tools;
-    let mut listing: Listing = match turn.state.find(LISTING)? {
+    let given: Option<Listing> = turn.state.find(LISTING)?;
+    let fresh = given.is_none();
+    let mut listing = match given {
         Some(listing) => listing,
         None => {
             tools
@@ -127,6 +131,13 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
         return Err(Error::unavailable(
             "the vault is being read for the first time; its knowledge is not caught up yet",
         ));
+    }
+    if request.places.is_empty() && !request.dry_run {
+        forget_what_left(&context, &listing, fresh).await?;
+    }
+    // One sweep at a time: whatever an earlier dry run left on its way is nobody's.
+    for (thread, _) in context.dry.checkpoints.all().await? {
+        context.dry.checkpoints.remove(&thread).await?;
     }
     let Published { hash, .. } = tools.call(GetStructure::default()).await?;
     listing.items.retain(|item| wanted(item, &request));
@@ -144,6 +155,25 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
         .and(STRUCTURE, &hash)?
         .and(ITEMS, &listing.items.len())?
         .and(OFFSET, &0)
+}
+
+/// Forgets the threads of items that nobody can answer any more: gone, or filed, or with other bytes in their place.
+async fn forget_what_left(context: &Context, listing: &Listing, fresh: bool) -> Result<()> {
+    let here: BTreeSet<&str> = listing.items.iter().map(|item| item.emm_id.as_str()).collect();
+    let places: BTreeSet<&str> = listing.items.iter().map(|item| item.place.as_str()).collect();
+    // What settles is not listed; and a listing from before another sweep does not have what that one found.
+    let whole = fresh && listing.settling == 0;
+    for (thread, at) in context.real.checkpoints.all().await? {
+        let Some(item) = at.state.find::<Item>(channel::ITEM)? else { continue };
+        if here.contains(item.emm_id.as_str()) {
+            continue;
+        }
+        let left = whole || places.contains(item.place.as_str());
+        if left || !context.item.standing(&item.emm_id).await?.is_some_and(waits) {
+            context.real.checkpoints.remove(&thread).await?;
+        }
+    }
+    Ok(())
 }
 
 type Twins = BTreeMap<String, Vec<Item>>;
@@ -205,12 +235,19 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     let threads = context.threads(turn)?;
     // What the journal does not know was never asked about.
     let before = if item.standing.is_some() { threads.checkpoints.get(&thread).await? } else { None };
-    if let Some(waiting) = before.filter(|it| it.status == Status::Interrupted && !request.dry_run) {
+    if before.as_ref().is_some_and(|it| it.status == Status::Done) {
+        // Somebody answered since the inbox was listed: the next look sees what became of it.
+        let now = context.item.standing(&item.emm_id).await?;
+        if now != item.standing {
+            return Ok(Ready::Nothing(None));
+        }
+    }
+    if let Some(waiting) = before.as_ref().filter(|it| it.status == Status::Interrupted && !request.dry_run) {
         let known = (waiting.state.get::<String>(channel::STRUCTURE)?, waiting.state.get::<u64>(channel::LABELS)?);
         let same = known == (structure.clone(), labels) && same_question(&waiting.state.get(channel::ITEM)?, &item);
-        if let (true, Some(shown)) = (same, waiting.interrupt) {
+        if let (true, Some(shown)) = (same, &waiting.interrupt) {
             // Nothing new was taught since, and it lies where it lay: the question is the same.
-            return Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)));
+            return Ok(Ready::Review(Box::new(Review::deserialize(shown)?)));
         }
     }
     let state = Map::from_iter([
@@ -220,7 +257,7 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
         (channel::LABELS.to_owned(), json!(labels)),
         (channel::DRY_RUN.to_owned(), json!(request.dry_run)),
     ]);
-    let at = match threads.executor.run(&thread, Input::Start(State(state))).await {
+    let at = match threads.executor.run(&thread, Input::Again(State(state), before)).await {
         Ok(at) => at,
         // It left or changed while it was looked at: the next look sees it as it is then.
         Err(error) if matches!(error.code, Code::NotFound | Code::Conflict) => return Ok(Ready::Nothing(None)),
@@ -228,7 +265,12 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
     };
     match (at.status, at.interrupt) {
         (Status::Paused, _) => Ok(Ready::File(thread)),
-        (Status::Interrupted, Some(shown)) => Ok(Ready::Review(Box::new(serde_json::from_value(shown)?))),
+        (Status::Interrupted, Some(shown)) => {
+            if request.dry_run {
+                threads.checkpoints.remove(&thread).await?;
+            }
+            Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)))
+        }
         _ => {
             threads.checkpoints.remove(&thread).await?;
             let quarantined = match at.state.find(channel::VERDICT)? {
@@ -292,7 +334,7 @@ async fn reserve_in_order(over: &Threads, wants: &[Wants], states: &[(String, Ch
     reserving.sort_by(|a, b| wants[*a].emm_id.cmp(&wants[*b].emm_id));
     for index in reserving {
         // It goes on to the pause before `file`; a failure shows again when it is filed.
-        let _ = over.executor.run(&states[index].0, Input::Resume(None)).await;
+        let _ = over.executor.run(&states[index].0, Input::Resume).await;
     }
     Ok(())
 }
@@ -311,7 +353,7 @@ async fn file_group(
         let (thread, place) = (&states[index].0, wants[index].place.clone());
         let input = match &taken {
             Some(taken) => Input::Update(Map::from_iter([(channel::TAKEN.to_owned(), json!(taken))])),
-            None => Input::Resume(None),
+            None => Input::Resume,
         };
         let done = file_one(over, thread, &place, input).await;
         if let Ok((done, again)) = &done {

@@ -97,6 +97,8 @@ fn held(item: &Item, why: &Held, chain: Option<&Chain>) -> Option<Effect> {
     let same_place = chain.origin.place == item.place;
     match (why, chain.standing) {
         (Held::Review, Standing::Review | Standing::Undone) if same_place => None,
+        // Skipped since it was listed: only who saw that it was skipped may ask again.
+        (Held::Review, Standing::Skipped) if item.standing != Some(Standing::Skipped) => None,
         // It came back, lies elsewhere now, or is asked about again although it was skipped.
         (Held::Review, _) => Some(Effect::Released { place: item.place.clone() }),
         (Held::Skipped, Standing::Skipped) => None,
