@@ -15,14 +15,13 @@ use std::{
 
 use hyper::Uri;
 use tokio::{net::TcpListener, time};
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::{
     backends::{Clock, home::Home},
     config::Config,
-    life::{Health, Ready, Shutdown},
-    roles::{self, Kept, Parts},
+    life::{Health, Ready, Shutdown, Tasks},
+    roles::{self, Close, Kept, Parts},
     rpc::{
         Error, Result, Role, Toolbox, Tools,
         http::{self, Face},
@@ -31,6 +30,9 @@ use crate::{
         toolbox::Limits,
     },
 };
+
+/// How long a role may take to close what it holds.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How a node is started.
 pub struct Start {
@@ -60,13 +62,14 @@ pub struct Node {
     pub health: Health,
     stop: Shutdown,
     failed: Shutdown,
-    tasks: TaskTracker,
+    tasks: Tasks,
+    close: Vec<Close>,
 }
 
 impl Node {
     /// Starts the roles. Returns once every tool can be called; `ready` tells when all is caught up.
     pub async fn start(start: Start) -> Result<Node> {
-        let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), TaskTracker::new());
+        let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), Tasks::default());
         let _starting = ready.hold("starting");
         let Start { roles, config, home, clock, listener, program } = start;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(Error::internal)?;
@@ -79,12 +82,13 @@ impl Node {
         let kept = Kept::new(home, clock, program);
         let parts = Parts { config, kept, tools, limits, ready, health, stop };
 
-        let (mut toolbox, mut loops) = (Toolbox::default(), Vec::new());
+        let (mut toolbox, mut loops, mut close) = (Toolbox::default(), Vec::new(), Vec::new());
         for role in &roles {
             let row = roles::row(*role).ok_or_else(|| Error::internal(format!("role {role} has no row")))?;
             let built = (row.build)(parts.clone()).await.map_err(|error| error.during(role))?;
             toolbox = toolbox.and(built.toolbox);
             loops.push((*role, built.loops));
+            close.extend(built.close);
         }
         let toolbox = Arc::new(toolbox);
         parts.tools.host(toolbox.clone());
@@ -101,7 +105,7 @@ impl Node {
         let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
         let Parts { tools, ready, health, stop, .. } = parts;
-        Ok(Node { address, tools, ready, health, stop, failed, tasks })
+        Ok(Node { address, tools, ready, health, stop, failed, tasks, close })
     }
 
     /// Ends when none of the roles can run any more.
@@ -109,15 +113,21 @@ impl Node {
         self.failed.cancelled().await;
     }
 
-    /// Fails readiness, keeps serving for `delay`, then stops and waits at most `limit`. Says whether all work ended.
+    /// Fails readiness, keeps serving for `delay`, then takes nothing new and waits at most `limit` for calls and loops
+    /// to finish what they are at; what is left then is ended by force. Nothing of the node runs afterwards, but for
+    /// single system calls on threads of their own. Says whether all work ended by itself.
     pub async fn drain(self, delay: Duration, limit: Duration) -> bool {
         let _draining = self.ready.hold("draining");
         time::sleep(delay).await;
         self.stop.cancel();
-        self.tasks.close();
-        let drained = time::timeout(limit, self.tasks.wait()).await.is_ok();
+        let drained = self.tasks.end(limit).await;
         if !drained {
             warn!(?limit, "some work did not finish in time; what it left is finished at the next start");
+        }
+        for close in self.close {
+            if time::timeout(CLOSE_MAX, close).await.is_err() {
+                warn!("a role did not close what it holds within {CLOSE_MAX:?}");
+            }
         }
         drained
     }

@@ -127,6 +127,37 @@ async fn a_node_on_every_address_answers_by_address_and_by_the_names_of_its_peer
     stop(node).await;
 }
 
+/// A call whose head has come and whose body has not: the node says that it goes on, so the call is under way.
+async fn half_a_call(node: &Node, deadline_ms: u64) -> TcpStream {
+    let mut stream = connect(node).await;
+    let head = format!(
+        "POST /jd-classifier/lookup HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
+         x-emm-deadline-ms: {deadline_ms}\r\nexpect: 100-continue\r\ncontent-length: 13\r\n\r\n"
+    );
+    say(&mut stream, &head, "100 Continue").await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_node_runs_after_its_drain() {
+    let root = tempfile::tempdir().unwrap();
+    let node = jd_node(root.path(), json!({})).await;
+    let address = node.address.unwrap();
+    // What is under way is finished within the limit.
+    let mut call = half_a_call(&node, 60_000).await;
+    let drained = tokio::spawn(node.drain(Duration::ZERO, LONG));
+    let reply = say(&mut call, r#"{"code":"11"}"#, "\"title\"").await;
+    assert!(reply.contains("200 OK"), "{reply}");
+    assert!(drained.await.unwrap());
+    assert!(TcpStream::connect(address).await.is_err(), "it takes nothing new");
+    // And ended by force beyond it.
+    let node = jd_node(root.path(), json!({})).await;
+    let (address, mut call) = (node.address.unwrap(), half_a_call(&node, 60_000).await);
+    assert!(!node.drain(Duration::ZERO, Duration::from_millis(20)).await, "a call was under way");
+    ended(&mut call).await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
 #[test]
 fn secrets_are_raw_text_and_never_shown() {
     let place = Place::new();

@@ -15,6 +15,7 @@ use emm::{
         file_system_agent::{Sweep, Swept},
         jd_classifier::{GetStructure, Lint, Linted, Lookup, Place, Published, Reserve, Reserved},
     },
+    life::Tasks,
     rpc::{
         Answer, Code, Context, Error, Result, Role, Toolbox, Tools,
         http::{Face, guarded, routes},
@@ -46,9 +47,13 @@ impl Answer<Lookup> for Odd {
         match request.code.as_str() {
             "panic" => panic!("a bug"),
             "missing" => Err(Error::not_found("there is no such place")),
-            code => Ok(Place { code: code.to_owned(), title: "T".into(), folder: "F".into(), files: true }),
+            code => Ok(place(code)),
         }
     }
+}
+
+fn place(code: &str) -> Place {
+    Place { code: code.to_owned(), title: "T".into(), folder: "F".into(), files: true }
 }
 
 impl Answer<Lint> for Odd {
@@ -196,6 +201,21 @@ async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
         assert_eq!(nested.request_id, "s-1");
         assert!(nested.left() > Duration::from_secs(500), "nested calls have their own time: {:?}", nested.left());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_finishes_is_ended_by_force_at_last() {
+    let (odd, tasks) = (Arc::new(Odd::default()), Tasks::default());
+    let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
+    let limits = Limits { tasks: tasks.clone(), ..Limits::default() };
+    tools.host(Arc::new(Toolbox::new(limits).with::<Sweep, _>(&odd)));
+    let call = tokio::spawn(async move { tools.call(Sweep::default()).await });
+    odd.begun.notified().await;
+    assert!(!tasks.end(Duration::from_millis(20)).await, "it did not end by itself");
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.code, Code::Unavailable, "{error}");
+    assert_eq!(odd.finished.load(Ordering::SeqCst), 0);
+    assert_eq!(Arc::strong_count(&odd), 1, "nothing of it is left");
 }
 
 /// A peer that answers one connection with each of `answers` as it stands, and counts those that asked.
