@@ -97,7 +97,11 @@ impl Node {
             let hosts = hosts(&parts.config.node.hosts, &roles, &peers);
             let face = Face { toolbox, tokens, hosts, body_bytes_max: parts.config.node.body_bytes_max };
             let face = Arc::new(face);
-            let routes = http::routes(face.clone()).merge(admin::routes(parts.ready.clone(), parts.health.clone()));
+            let routes = http::routes(face.clone()).merge(admin::routes(
+                face.clone(),
+                parts.ready.clone(),
+                parts.health.clone(),
+            ));
             let limits = serve::Limits::from(&parts.config.node);
             tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
         }

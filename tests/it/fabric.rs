@@ -366,6 +366,12 @@ async fn a_node_says_how_it_is() {
     assert!(world.call(emm::contracts::file_system::ListInbox::default()).await.is_err());
     let (status, health) = get("/health").await;
     assert_eq!((status.as_u16(), &health["status"]), (503, &json!("unhealthy")), "{health}");
+    // Faults have paths in them: they are for those with a token.
+    assert_eq!(health["checks"]["inbox"], json!({ "required": true, "ok": false }), "{health}");
+    let bearer = format!("Bearer {}", crate::world::TOKEN);
+    let detailed = request(Method::GET, &address, "/health", &[("authorization", &bearer)], "").await.1;
+    let fault = detailed["checks"]["inbox"]["fault"].as_str().unwrap_or_default();
+    assert!(fault.contains("UNSORTED"), "{detailed}");
     assert_eq!(get("/readyz").await.0, 200, "{health}");
     std::fs::create_dir(world.path("UNSORTED")).unwrap();
     world.call(emm::contracts::file_system::ListInbox::default()).await.unwrap();
