@@ -31,6 +31,8 @@ pub struct Entry {
     pub name: &'static str,
     /// What it does to the world.
     pub effect: Effect,
+    /// How long a call may take, unless its caller says less.
+    pub deadline: Duration,
     /// The schema of the request; each reading chooses components or inlining by the generator it brings.
     pub request: fn(&mut SchemaGenerator) -> Schema,
     /// The schema of the reply.
@@ -100,6 +102,7 @@ impl Toolbox {
             role: T::ROLE,
             name: T::NAME,
             effect: T::EFFECT,
+            deadline: Duration::from_millis(T::DEADLINE_MS),
             request: SchemaGenerator::subschema_for::<T>,
             reply: SchemaGenerator::subschema_for::<T::Reply>,
             json,
@@ -155,7 +158,8 @@ async fn invoke<T: Tool, S: Answer<T>>(
 ) -> Result<T::Reply> {
     let context = Context::within(Duration::from_millis(T::DEADLINE_MS));
     let started = Instant::now();
-    let span = tracing::debug_span!("call", role = %T::ROLE, tool = T::NAME, request = %context.request_id);
+    // At the level of what a node normally logs: whatever it says then says for which request.
+    let span = tracing::info_span!("call", role = %T::ROLE, tool = T::NAME, request = %context.request_id);
     let reply = placed(service, calls, tasks, request, context).instrument(span).await;
     let code = reply.as_ref().err().map_or("ok", |error| error.code.as_str());
     metrics::counter!("emm_tool_calls_total", "role" => T::ROLE.as_str(), "tool" => T::NAME, "code" => code)

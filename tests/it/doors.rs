@@ -139,6 +139,15 @@ async fn half_a_call(node: &Node, deadline_ms: u64) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_come_is_waited_for_until_the_deadline() {
+    let root = tempfile::tempdir().unwrap();
+    let node = jd_node(root.path(), json!({})).await;
+    let reply = say(&mut half_a_call(&node, 50).await, "", "message").await;
+    assert!(reply.starts_with("HTTP/1.1 504") && reply.contains("deadline"), "{reply}");
+    stop(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_node_runs_after_its_drain() {
     let root = tempfile::tempdir().unwrap();
     let node = jd_node(root.path(), json!({})).await;

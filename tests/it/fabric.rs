@@ -46,6 +46,10 @@ impl Answer<Lookup> for Odd {
     async fn answer(&self, request: Lookup) -> Result<Place> {
         match request.code.as_str() {
             "panic" => panic!("a bug"),
+            "logs" => {
+                tracing::info!("a lookup");
+                Ok(place("logs"))
+            }
             "missing" => Err(Error::not_found("there is no such place")),
             code => Ok(place(code)),
         }
@@ -216,6 +220,34 @@ async fn work_that_finishes_is_ended_by_force_at_last() {
     assert_eq!(error.code, Code::Unavailable, "{error}");
     assert_eq!(odd.finished.load(Ordering::SeqCst), 0);
     assert_eq!(Arc::strong_count(&odd), 1, "nothing of it is left");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_logs_says_for_which_request() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let log = tracing_subscriber::fmt().with_env_filter("info").with_ansi(false).with_writer(move || writer.clone());
+    let _log = tracing::subscriber::set_default(log.finish());
+    let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
+    tools.host(Arc::new(toolbox(&Arc::default())));
+    let context = Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "r-7".into() };
+    context.scope(tools.call(lookup("logs"))).await.unwrap();
+    let text = String::from_utf8(logged.0.lock().clone()).unwrap();
+    assert!(text.contains("a lookup") && text.contains("r-7") && text.contains("jd-classifier"), "{text}");
 }
 
 /// A peer that answers one connection with each of `answers` as it stands, and counts those that asked.
