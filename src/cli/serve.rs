@@ -50,7 +50,13 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
         listener: Some(listener),
         program: own_program().map_err(Error::unavailable)?,
     };
-    let node = Node::start(start).await?;
+    let node = tokio::select! {
+        node = Node::start(start) => node?,
+        () = signals.next() => {
+            screen.remark("leaving before the node had started; the next start goes on from here");
+            return Ok(Exit::Done);
+        }
+    };
     let address = node.address.map(base_address).unwrap_or_default();
     lock.announce(&address).map_err(Error::unavailable)?;
     welcome(&setup, screen, &roles, &address)?;

@@ -15,13 +15,14 @@ use std::{
 
 use hyper::Uri;
 use tokio::{net::TcpListener, time};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::{
     backends::{Clock, home::Home},
     config::Config,
-    life::{Health, Ready, Shutdown, Tasks},
-    roles::{self, Close, Kept, Parts},
+    life::{Health, Latch, Ready, Shutdown, Tasks},
+    roles::{self, Close, Kept, Loop, Parts},
     rpc::{
         Error, Result, Role, Toolbox, Tools,
         http::{self, Face},
@@ -67,10 +68,11 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the roles. Returns once every tool can be called; `ready` tells when all is caught up.
+    /// Starts the roles. It is served at once: until the roles are built, tools answer that the node is starting. Returns
+    /// once every tool can be called; `ready` tells when all is caught up. Who stops waiting for it ends what was begun.
     pub async fn start(start: Start) -> Result<Node> {
         let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), Tasks::default());
-        let _starting = ready.hold("starting");
+        let begun = tasks.guard();
         let Start { roles, config, home, clock, listener, program } = start;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(Error::internal)?;
         let tokens = tokens(&config, &home, address)?;
@@ -78,37 +80,29 @@ impl Node {
         let config = Arc::new(config);
         let limits = Limits { calls_in_flight_max: config.node.calls_in_flight_max, tasks: tasks.clone() };
         let peers = Peers::new(config.peers.clone(), tokens.clone());
-        let tools = Tools::new(peers.clone());
+        let hosts = hosts(&config.node.hosts, &roles, &peers);
+        let tools = Tools::new(peers);
         let kept = Kept::new(home, clock, program);
         let parts = Parts { config, kept, tools, limits, ready, health, stop };
 
-        let (mut toolbox, mut loops, mut close) = (Toolbox::default(), Vec::new(), Vec::new());
-        for role in &roles {
-            let row = roles::row(*role).ok_or_else(|| Error::internal(format!("role {role} has no row")))?;
-            let built = (row.build)(parts.clone()).await.map_err(|error| error.during(role))?;
-            toolbox = toolbox.and(built.toolbox);
-            loops.push((*role, built.loops));
-            close.extend(built.close);
-        }
-        let toolbox = Arc::new(toolbox);
-        parts.tools.host(toolbox.clone());
-
+        let _starting = parts.ready.hold("starting");
+        let pending: Vec<_> = roles.iter().map(|role| (*role, parts.ready.hold(role.as_str()))).collect();
         if let Some(listener) = listener {
-            let hosts = hosts(&parts.config.node.hosts, &roles, &peers);
-            let face = Face { toolbox, tokens, hosts, body_bytes_max: parts.config.node.body_bytes_max };
-            let face = Arc::new(face);
-            let routes = http::routes(face.clone()).merge(admin::routes(
-                face.clone(),
-                parts.ready.clone(),
-                parts.health.clone(),
-            ));
+            let body_bytes_max = parts.config.node.body_bytes_max;
+            let face = Arc::new(Face { tools: parts.tools.clone(), tokens, hosts, body_bytes_max });
+            let admin = admin::routes(face.clone(), parts.ready.clone(), parts.health.clone());
+            let routes = http::guarded(http::routes(face.clone()).merge(admin), face);
             let limits = serve::Limits::from(&parts.config.node);
-            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
+            tasks.spawn(serve::serve(listener, routes, limits, parts.stop.clone(), tasks.clone()));
         }
         tasks.spawn(telemetry::upkeep(parts.stop.clone()));
+
+        let Assembled { toolbox, loops, close } = assemble(pending, &parts).await?;
+        parts.tools.host(Arc::new(toolbox));
         let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
         let Parts { tools, ready, health, stop, .. } = parts;
+        begun.disarm();
         Ok(Node { address, tools, ready, health, stop, failed, tasks, close })
     }
 
@@ -135,6 +129,29 @@ impl Node {
         }
         drained
     }
+}
+
+/// What the roles of a node are together.
+#[derive(Default)]
+struct Assembled {
+    toolbox: Toolbox,
+    loops: Vec<(Role, Vec<Loop>)>,
+    close: Vec<Close>,
+}
+
+/// Builds the roles one after the other; each gives its latch back when it is built.
+async fn assemble(roles: Vec<(Role, Latch)>, parts: &Parts) -> Result<Assembled> {
+    let mut all = Assembled::default();
+    for (role, _latch) in roles {
+        let row = roles::row(role).ok_or_else(|| Error::internal(format!("role {role} has no row")))?;
+        // On a task of its own, so that one that blocks does not keep whoever starts the node from leaving.
+        let built = AbortOnDropHandle::new(tokio::spawn((row.build)(parts.clone()))).await;
+        let built = built.map_err(Error::internal)?.map_err(|error| error.during(role))?;
+        all.toolbox = all.toolbox.and(built.toolbox);
+        all.loops.push((role, built.loops));
+        all.close.extend(built.close);
+    }
+    Ok(all)
 }
 
 /// The names that a node answers to: those that are configured, and those that its peers call its roles by.

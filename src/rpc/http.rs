@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::time::timeout_at;
 
-use super::{Code, Context, Error, Result, Toolbox, token::Tokens, toolbox::Entry};
+use super::{Code, Context, Error, Result, Toolbox, Tools, token::Tokens, toolbox::Entry};
 
 /// Milliseconds that the caller will still wait.
 pub const DEADLINE_HEADER: &str = "x-emm-deadline-ms";
@@ -24,8 +24,8 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// What the routes need.
 pub struct Face {
-    /// The tools to answer with.
-    pub toolbox: Arc<Toolbox>,
+    /// The tools to answer with; until they are hosted, the node is starting.
+    pub tools: Tools,
     /// Who may call them.
     pub tokens: Tokens,
     /// Host names in lower case, without port, that requests may carry beside any address; a rebinding attack carries
@@ -86,21 +86,28 @@ async fn by_role(
     Path((role, tool)): Path<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>> {
-    answer(&face, face.toolbox.find(&role, &tool), &format!("{role}/{tool}"), request).await
+    answer(&face, |toolbox| toolbox.find(&role, &tool), &format!("{role}/{tool}"), request).await
 }
 
 async fn alone(State(face): State<Arc<Face>>, Path(tool): Path<String>, request: Request) -> Result<Json<Value>> {
-    answer(&face, face.toolbox.find_alone(&tool), &tool, request).await
+    answer(&face, |toolbox| toolbox.find_alone(&tool), &tool, request).await
 }
 
-async fn answer(face: &Face, entry: Option<&Entry>, name: &str, request: Request) -> Result<Json<Value>> {
+async fn answer(
+    face: &Face,
+    find: impl FnOnce(&Toolbox) -> Option<&Entry>,
+    name: &str,
+    request: Request,
+) -> Result<Json<Value>> {
     let (head, body) = request.into_parts();
     if !face.tokens.accept(text(&head.headers, header::AUTHORIZATION.as_str())) {
         let message =
             "a token is needed: send 'Authorization: Bearer <token>' (the node keeps it in its home, file 'token')";
         return Err(Error::new(Code::Unauthorized, message));
     }
-    let entry = entry.ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
+    let toolbox = face.tools.hosted().ok_or_else(|| Error::unavailable("starting: /readyz says what is awaited"))?;
+    let entry =
+        find(toolbox).ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
     let context = context(&head.headers, entry.deadline);
     // The body counts against the deadline too: a caller that does not send it must not hold the call for ever.
     let body = timeout_at(context.deadline, read(body, face.body_bytes_max))

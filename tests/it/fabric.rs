@@ -120,8 +120,10 @@ async fn both(odd: &Arc<Odd>) -> [Tools; 2] {
 async fn serve(odd: &Arc<Odd>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
+    let tools = Tools::new(peers(&address, TOKEN));
+    tools.host(Arc::new(toolbox(odd)));
     let face = Face {
-        toolbox: Arc::new(toolbox(odd)),
+        tools,
         tokens: Tokens::new([TOKEN.to_owned(), "the one before".to_owned()]),
         hosts: BTreeSet::from(["localhost".to_owned()]),
         body_bytes_max: 1000,
