@@ -1,13 +1,52 @@
-//! Readiness, health and shutdown: named latches, named conditions, and one token that ends every loop.
+//! Readiness, health and shutdown: named latches, named conditions, one token that ends every loop, and its tasks.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::{sync::DropGuard, task::TaskTracker};
 
 /// Cancelled when the node stops accepting work.
 pub type Shutdown = tokio_util::sync::CancellationToken;
+
+/// How long tasks that were forced to end may take to notice: until their next wait.
+const FORCED: Duration = Duration::from_secs(5);
+
+/// The tasks of a node: what it waits for when it leaves, and ends by force where that takes too long.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    force: Shutdown,
+}
+
+impl Tasks {
+    /// Runs `work` on a task of its own. Its handle gives nothing if it was ended by force.
+    pub fn spawn<F>(&self, work: F) -> JoinHandle<Option<F::Output>>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let force = self.force.clone();
+        self.tracker.spawn(async move { force.run_until_cancelled(work).await })
+    }
+
+    /// Ends all tasks by force when it is dropped, unless it was disarmed.
+    pub fn guard(&self) -> DropGuard {
+        self.force.clone().drop_guard()
+    }
+
+    /// Waits at most `limit` until all tasks ended, and ends what is left by force. Says whether all ended by themselves.
+    pub async fn end(&self, limit: Duration) -> bool {
+        self.tracker.close();
+        if timeout(limit, self.tracker.wait()).await.is_ok() {
+            return true;
+        }
+        self.force.cancel();
+        // Only a task that blocks its thread does not notice, and then waiting is of no use.
+        let _ = timeout(FORCED, self.tracker.wait()).await;
+        false
+    }
+}
 
 /// Ready when nothing is pending. `/readyz` prints what is.
 #[derive(Clone, Default)]

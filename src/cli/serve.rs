@@ -51,7 +51,13 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
         program: own_program().map_err(Error::unavailable)?,
         read_only: false,
     };
-    let node = Node::start(start).await?;
+    let node = tokio::select! {
+        node = Node::start(start) => node?,
+        () = signals.next() => {
+            screen.remark("leaving before the node had started; the next start goes on from here");
+            return Ok(Exit::Done);
+        }
+    };
     let address = node.address.map(base_address).unwrap_or_default();
     lock.announce(&address)?;
     welcome(&setup, screen, &roles, &address)?;

@@ -15,14 +15,14 @@ use std::{
 
 use hyper::Uri;
 use tokio::{net::TcpListener, time};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::{
     backends::{Clock, home::Home},
     config::Config,
-    life::{Health, Ready, Shutdown},
-    roles::{self, Kept, Parts},
+    life::{Health, Latch, Ready, Shutdown, Tasks},
+    roles::{self, Close, Kept, Loop, Parts},
     rpc::{
         Error, Result, Role, Toolbox, Tools,
         http::{self, Face},
@@ -31,6 +31,9 @@ use crate::{
         toolbox::Limits,
     },
 };
+
+/// How long a role may take to close what it holds.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How a node is started.
 pub struct Start {
@@ -62,14 +65,16 @@ pub struct Node {
     pub health: Health,
     stop: Shutdown,
     failed: Shutdown,
-    tasks: TaskTracker,
+    tasks: Tasks,
+    close: Vec<Close>,
 }
 
 impl Node {
-    /// Starts the roles. Returns once every tool can be called; `ready` tells when all is caught up.
+    /// Starts the roles. It is served at once: until the roles are built, tools answer that the node is starting. Returns
+    /// once every tool can be called; `ready` tells when all is caught up. Who stops waiting for it ends what was begun.
     pub async fn start(start: Start) -> Result<Node> {
-        let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), TaskTracker::new());
-        let _starting = ready.hold("starting");
+        let (ready, health, stop, tasks) = (Ready::default(), Health::default(), Shutdown::new(), Tasks::default());
+        let begun = tasks.guard();
         let Start { roles, config, home, clock, listener, program, read_only } = start;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(Error::internal)?;
         let tokens = tokens(&config, &home, address)?;
@@ -77,33 +82,30 @@ impl Node {
         let config = Arc::new(config);
         let limits = Limits { calls_in_flight_max: config.node.calls_in_flight_max, tasks: tasks.clone() };
         let peers = Peers::new(config.peers.clone(), tokens.clone());
-        let tools = Tools::new(peers.clone());
+        let hosts = hosts(&config.node.hosts, &roles, &peers);
+        let tools = Tools::new(peers);
         let kept = Kept::new(home, clock, program);
         let parts = Parts { config, kept, tools, limits, ready, health, stop, read_only };
 
-        let (mut toolbox, mut loops) = (Toolbox::default(), Vec::new());
-        for role in &roles {
-            let row = roles::row(*role).ok_or_else(|| Error::internal(format!("role {role} has no row")))?;
-            let built = (row.build)(parts.clone()).await.map_err(|error| error.during(role))?;
-            toolbox = toolbox.and(built.toolbox);
-            loops.push((*role, built.loops));
-        }
-        let toolbox = Arc::new(toolbox);
-        parts.tools.host(toolbox.clone());
-
+        let _starting = parts.ready.hold("starting");
+        let pending: Vec<_> = roles.iter().map(|role| (*role, parts.ready.hold(role.as_str()))).collect();
         if let Some(listener) = listener {
-            let hosts = hosts(&parts.config.node.hosts, &roles, &peers);
-            let face = Face { toolbox, tokens, hosts, body_bytes_max: parts.config.node.body_bytes_max };
-            let face = Arc::new(face);
-            let routes = http::routes(face.clone()).merge(admin::routes(parts.ready.clone(), parts.health.clone()));
+            let body_bytes_max = parts.config.node.body_bytes_max;
+            let face = Arc::new(Face { tools: parts.tools.clone(), tokens, hosts, body_bytes_max });
+            let admin = admin::routes(face.clone(), parts.ready.clone(), parts.health.clone());
+            let routes = http::guarded(http::routes(face.clone()).merge(admin), face);
             let limits = serve::Limits::from(&parts.config.node);
-            tasks.spawn(serve::serve(listener, http::guarded(routes, face), limits, parts.stop.clone(), tasks.clone()));
+            tasks.spawn(serve::serve(listener, routes, limits, parts.stop.clone(), tasks.clone()));
         }
         tasks.spawn(telemetry::upkeep(parts.stop.clone()));
+
+        let Assembled { toolbox, loops, close } = assemble(pending, &parts).await?;
+        parts.tools.host(Arc::new(toolbox));
         let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);
         info!(roles = ?roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ?address, "started");
         let Parts { tools, ready, health, stop, .. } = parts;
-        Ok(Node { address, tools, ready, health, stop, failed, tasks })
+        begun.disarm();
+        Ok(Node { address, tools, ready, health, stop, failed, tasks, close })
     }
 
     /// Ends when none of the roles can run any more.
@@ -111,18 +113,47 @@ impl Node {
         self.failed.cancelled().await;
     }
 
-    /// Fails readiness, keeps serving for `delay`, then stops and waits at most `limit`. Says whether all work ended.
+    /// Fails readiness, keeps serving for `delay`, then takes nothing new and waits at most `limit` for calls and loops
+    /// to finish what they are at; what is left then is ended by force. Nothing of the node runs afterwards, but for
+    /// single system calls on threads of their own. Says whether all work ended by itself.
     pub async fn drain(self, delay: Duration, limit: Duration) -> bool {
         let _draining = self.ready.hold("draining");
         time::sleep(delay).await;
         self.stop.cancel();
-        self.tasks.close();
-        let drained = time::timeout(limit, self.tasks.wait()).await.is_ok();
+        let drained = self.tasks.end(limit).await;
         if !drained {
             warn!(?limit, "some work did not finish in time; what it left is finished at the next start");
         }
+        for close in self.close {
+            if time::timeout(CLOSE_MAX, close).await.is_err() {
+                warn!("a role did not close what it holds within {CLOSE_MAX:?}");
+            }
+        }
         drained
     }
+}
+
+/// What the roles of a node are together.
+#[derive(Default)]
+struct Assembled {
+    toolbox: Toolbox,
+    loops: Vec<(Role, Vec<Loop>)>,
+    close: Vec<Close>,
+}
+
+/// Builds the roles one after the other; each gives its latch back when it is built.
+async fn assemble(roles: Vec<(Role, Latch)>, parts: &Parts) -> Result<Assembled> {
+    let mut all = Assembled::default();
+    for (role, _latch) in roles {
+        let row = roles::row(role).ok_or_else(|| Error::internal(format!("role {role} has no row")))?;
+        // On a task of its own, so that one that blocks does not keep whoever starts the node from leaving.
+        let built = AbortOnDropHandle::new(tokio::spawn((row.build)(parts.clone()))).await;
+        let built = built.map_err(Error::internal)?.map_err(|error| error.during(role))?;
+        all.toolbox = all.toolbox.and(built.toolbox);
+        all.loops.push((role, built.loops));
+        all.close.extend(built.close);
+    }
+    Ok(all)
 }
 
 /// The names that a node answers to: those that are configured, and those that its peers call its roles by.

@@ -13,10 +13,12 @@ use tokio::{
     sync::Semaphore,
     time::sleep,
 };
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::{config, life::Shutdown};
+use crate::{
+    config,
+    life::{Shutdown, Tasks},
+};
 
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,7 @@ impl From<&config::Node> for Limits {
 }
 
 /// Serves until shutdown, then lets every connection finish what it is answering.
-pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: Shutdown, tasks: TaskTracker) {
+pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: Shutdown, tasks: Tasks) {
     let places = Arc::new(Semaphore::new(limits.connections_max.max(1)));
     // HTTP/1.1 alone: its time-out for the head is also the limit of a connection that says nothing or rests.
     let mut builder = Builder::new();

@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, pin::pin, sync::Arc, t
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::time::sleep;
-use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
 use crate::{
-    life::{Health, Shutdown},
+    life::{Health, Shutdown, Tasks},
     roles::Loop,
     rpc::{Result, Role},
 };
@@ -24,7 +23,7 @@ const CRASHES_MAX: u32 = 10;
 
 /// Runs the loops of each role until `stop`. The token that is returned is cancelled once every role that has loops is
 /// down at the same time.
-pub fn spawn(loops: Vec<(Role, Vec<Loop>)>, health: &Health, stop: &Shutdown, tasks: &TaskTracker) -> Shutdown {
+pub fn spawn(loops: Vec<(Role, Vec<Loop>)>, health: &Health, stop: &Shutdown, tasks: &Tasks) -> Shutdown {
     let failed = Shutdown::new();
     let roles = loops.iter().filter(|(_, loops)| !loops.is_empty()).map(|(role, _)| (*role, 0)).collect();
     let down = Arc::new(Down { loops: Mutex::new(roles), failed: failed.clone() });

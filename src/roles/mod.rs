@@ -60,7 +60,12 @@ pub struct Built {
     pub toolbox: Toolbox,
     /// The loops that it runs.
     pub loops: Vec<Loop>,
+    /// What it closes once its calls and loops have ended: they may need it to their end.
+    pub close: Option<Close>,
 }
+
+/// Work that a node does last.
+pub type Close = BoxFuture<'static, ()>;
 
 /// Work that a role does until shutdown. It is started again if it ends before.
 pub struct Loop {

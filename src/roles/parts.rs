@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -111,7 +112,8 @@ pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
         .with::<agent::Sweep, _>(&agent)
         .with::<agent::ListReviews, _>(&agent)
         .with::<agent::AnswerReview, _>(&agent);
-    Ok(Built { toolbox, loops: vec![Loop::new("sweep", agent, |agent, stop| async move { agent.watch(stop).await })] })
+    let sweep = Loop::new("sweep", agent, |agent, stop| async move { agent.watch(stop).await });
+    Ok(Built { toolbox, loops: vec![sweep], close: None })
 }
 
 /// `content-classifier`.
@@ -128,7 +130,7 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
     let service = Arc::new(service);
     let toolbox = parts.toolbox().with::<Classify, _>(&service);
     let follow = Loop::new("follow", service, |service, stop| async move { service.follow(stop).await });
-    Ok(Built { toolbox, loops: vec![follow] })
+    Ok(Built { toolbox, loops: vec![follow], close: None })
 }
 
 /// `jd-classifier`.
@@ -150,7 +152,7 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
         .with::<jd::Reserve, _>(&service)
         .with::<jd::Lint, _>(&service);
     let watch = Loop::new("watch", service, |service, stop| async move { service.watch(stop).await });
-    Ok(Built { toolbox, loops: vec![watch] })
+    Ok(Built { toolbox, loops: vec![watch], close: None })
 }
 
 /// `file-system`.
@@ -201,6 +203,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
         .with::<fs::Reindex, _>(&service);
     let inbox = Loop::new("inbox", service.clone(), |service, stop| async move { service.watch_inbox(stop).await });
     let vault = Loop::new("vault", service.clone(), |service, stop| async move { service.watch_vault(stop).await });
-    let upkeep = Loop::new("upkeep", service, |service, stop| async move { service.upkeep(stop).await });
-    Ok(Built { toolbox, loops: vec![inbox, vault, upkeep] })
+    let upkeep = Loop::new("upkeep", service.clone(), |service, stop| async move { service.upkeep(stop).await });
+    let close = async move { service.close().await }.boxed();
+    Ok(Built { toolbox, loops: vec![inbox, vault, upkeep], close: Some(close) })
 }

@@ -13,20 +13,19 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
+use tokio::time::timeout_at;
 
-use super::{Code, Context, Error, Result, Toolbox, token::Tokens, toolbox::Entry};
+use super::{Code, Context, Error, Result, Toolbox, Tools, token::Tokens, toolbox::Entry};
 
 /// Milliseconds that the caller will still wait.
 pub const DEADLINE_HEADER: &str = "x-emm-deadline-ms";
 /// The identity that all calls of one outer request share.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
-/// The longest that a call may be asked to take, in milliseconds: an hour, as the longest tool itself allows.
-const DEADLINE_MS_MAX: u64 = 3_600_000;
 
 /// What the routes need.
 pub struct Face {
-    /// The tools to answer with.
-    pub toolbox: Arc<Toolbox>,
+    /// The tools to answer with; until they are hosted, the node is starting.
+    pub tools: Tools,
     /// Who may call them.
     pub tokens: Tokens,
     /// Host names in lower case, without port, that requests may carry beside any address; a rebinding attack carries
@@ -87,32 +86,51 @@ async fn by_role(
     Path((role, tool)): Path<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>> {
-    answer(&face, face.toolbox.find(&role, &tool), &format!("{role}/{tool}"), request).await
+    answer(&face, |toolbox| toolbox.find(&role, &tool), &format!("{role}/{tool}"), request).await
 }
 
 async fn alone(State(face): State<Arc<Face>>, Path(tool): Path<String>, request: Request) -> Result<Json<Value>> {
-    answer(&face, face.toolbox.find_alone(&tool), &tool, request).await
+    answer(&face, |toolbox| toolbox.find_alone(&tool), &tool, request).await
 }
 
-async fn answer(face: &Face, entry: Option<&Entry>, name: &str, request: Request) -> Result<Json<Value>> {
+async fn answer(
+    face: &Face,
+    find: impl FnOnce(&Toolbox) -> Option<&Entry>,
+    name: &str,
+    request: Request,
+) -> Result<Json<Value>> {
     let (head, body) = request.into_parts();
-    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    if !face.tokens.accept(text("authorization")) {
+    if !face.tokens.accept(text(&head.headers, header::AUTHORIZATION.as_str())) {
         let message =
             "a token is needed: send 'Authorization: Bearer <token>' (the node keeps it in its home, file 'token')";
         return Err(Error::new(Code::Unauthorized, message));
     }
-    let entry = entry.ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
-    let body = read(body, face.body_bytes_max).await?;
+    let toolbox = face.tools.hosted().ok_or_else(|| Error::unavailable("starting: /readyz says what is awaited"))?;
+    let entry =
+        find(toolbox).ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
+    let context = context(&head.headers, entry.deadline);
+    // The body counts against the deadline too: a caller that does not send it must not hold the call for ever.
+    let body = timeout_at(context.deadline, read(body, face.body_bytes_max))
+        .await
+        .map_err(|_| Error::new(Code::Deadline, format!("{name}: the body did not arrive within the deadline")))??;
     let body = if body.is_empty() { b"{}".as_slice() } else { &body };
     let request = serde_json::from_slice(body).map_err(|error| Error::invalid(format!("body is not JSON: {error}")))?;
-    let deadline_ms = text(DEADLINE_HEADER).and_then(|value| value.parse().ok()).unwrap_or(DEADLINE_MS_MAX);
-    let mut context = Context::within(Duration::from_millis(deadline_ms.min(DEADLINE_MS_MAX)));
-    if let Some(id) = text(REQUEST_ID_HEADER).filter(|id| id.len() <= 64 && id.bytes().all(|it| it.is_ascii_graphic()))
-    {
+    context.scope((entry.json)(request)).await.map(Json)
+}
+
+/// The deadline and the identity that a request brings along, the deadline at most `limit` away.
+fn context(headers: &HeaderMap, limit: Duration) -> Context {
+    let asked = text(headers, DEADLINE_HEADER).and_then(|value| value.parse().ok()).map(Duration::from_millis);
+    let mut context = Context::within(asked.map_or(limit, |asked| asked.min(limit)));
+    let known = |id: &&str| id.len() <= 64 && id.bytes().all(|it| it.is_ascii_graphic());
+    if let Some(id) = text(headers, REQUEST_ID_HEADER).filter(known) {
         context.request_id = id.to_owned();
     }
-    context.scope((entry.json)(request)).await.map(Json)
+    context
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 async fn read(body: Body, limit: usize) -> Result<Vec<u8>> {

@@ -6,17 +6,17 @@ use std::{
     future::ready,
     panic::AssertUnwindSafe,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 use tokio::{sync::Semaphore, time::timeout_at};
-use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::{Answer, Code, Context, Effect, Error, Result, Role, Tool};
+use crate::life::Tasks;
 
 /// The in-process face of a tool.
 pub type Typed<T> = Box<dyn Fn(T) -> BoxFuture<'static, Result<<T as Tool>::Reply>> + Send + Sync>;
@@ -31,6 +31,8 @@ pub struct Entry {
     pub name: &'static str,
     /// What it does to the world.
     pub effect: Effect,
+    /// How long a call may take, unless its caller says less.
+    pub deadline: Duration,
     /// The schema of the request; each reading chooses components or inlining by the generator it brings.
     pub request: fn(&mut SchemaGenerator) -> Schema,
     /// The schema of the reply.
@@ -61,12 +63,12 @@ pub struct Limits {
     /// Calls of one tool under way at once; further ones wait, at most until their deadline.
     pub calls_in_flight_max: usize,
     /// Where tools that `Finishes` run, so that a drain can wait for them.
-    pub tasks: TaskTracker,
+    pub tasks: Tasks,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls_in_flight_max: 64, tasks: TaskTracker::new() }
+        Self { calls_in_flight_max: 64, tasks: Tasks::default() }
     }
 }
 
@@ -100,6 +102,7 @@ impl Toolbox {
             role: T::ROLE,
             name: T::NAME,
             effect: T::EFFECT,
+            deadline: Duration::from_millis(T::DEADLINE_MS),
             request: SchemaGenerator::subschema_for::<T>,
             reply: SchemaGenerator::subschema_for::<T::Reply>,
             json,
@@ -150,12 +153,13 @@ impl Toolbox {
 async fn invoke<T: Tool, S: Answer<T>>(
     service: Arc<S>,
     calls: Arc<Semaphore>,
-    tasks: TaskTracker,
+    tasks: Tasks,
     request: T,
 ) -> Result<T::Reply> {
-    let context = Context::within(std::time::Duration::from_millis(T::DEADLINE_MS));
+    let context = Context::within(Duration::from_millis(T::DEADLINE_MS));
     let started = Instant::now();
-    let span = tracing::debug_span!("call", role = %T::ROLE, tool = T::NAME, request = %context.request_id);
+    // At the level of what a node normally logs: whatever it says then says for which request.
+    let span = tracing::info_span!("call", role = %T::ROLE, tool = T::NAME, request = %context.request_id);
     let reply = placed(service, calls, tasks, request, context).instrument(span).await;
     let code = reply.as_ref().err().map_or("ok", |error| error.code.as_str());
     metrics::counter!("emm_tool_calls_total", "role" => T::ROLE.as_str(), "tool" => T::NAME, "code" => code)
@@ -169,7 +173,7 @@ async fn invoke<T: Tool, S: Answer<T>>(
 async fn placed<T: Tool, S: Answer<T>>(
     service: Arc<S>,
     calls: Arc<Semaphore>,
-    tasks: TaskTracker,
+    tasks: Tasks,
     request: T,
     context: Context,
 ) -> Result<T::Reply> {
@@ -191,7 +195,8 @@ async fn placed<T: Tool, S: Answer<T>>(
             let work = context.outliving().scope(answer.in_current_span());
             let reply = timeout_at(deadline, tasks.spawn(work)).await;
             let reply = reply.map_err(|_| late("not done within the deadline; it goes on without you"))?;
-            reply.unwrap_or_else(|_| Err(panicked::<T>()))
+            let ended = || Error::unavailable("the node left before this was done; its next start finishes it");
+            reply.unwrap_or_else(|_| Some(Err(panicked::<T>()))).unwrap_or_else(|| Err(ended()))
         }
         Effect::Reads | Effect::Changes => timeout_at(deadline, context.scope(answer))
             .await

@@ -32,6 +32,11 @@ impl Tools {
         let _ = self.here.set(toolbox);
     }
 
+    /// The tools that are here, once they are.
+    pub fn hosted(&self) -> Option<&Arc<Toolbox>> {
+        self.here.get()
+    }
+
     /// Calls a tool within its own deadline, or within what is left of the running call.
     pub async fn call<T: Tool>(&self, request: T) -> Result<T::Reply> {
         self.call_within(request, Duration::from_millis(T::DEADLINE_MS)).await

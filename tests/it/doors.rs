@@ -127,6 +127,128 @@ async fn a_node_on_every_address_answers_by_address_and_by_the_names_of_its_peer
     stop(node).await;
 }
 
+/// A call whose head has come and whose body has not: the node says that it goes on, so the call is under way.
+async fn half_a_call(node: &Node, deadline_ms: u64) -> TcpStream {
+    let mut stream = connect(node).await;
+    let head = format!(
+        "POST /jd-classifier/lookup HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
+         x-emm-deadline-ms: {deadline_ms}\r\nexpect: 100-continue\r\ncontent-length: 13\r\n\r\n"
+    );
+    say(&mut stream, &head, "100 Continue").await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_come_is_waited_for_until_the_deadline() {
+    let root = tempfile::tempdir().unwrap();
+    let node = jd_node(root.path(), json!({})).await;
+    let reply = say(&mut half_a_call(&node, 50).await, "", "message").await;
+    assert!(reply.starts_with("HTTP/1.1 504") && reply.contains("deadline"), "{reply}");
+    stop(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_node_runs_after_its_drain() {
+    let root = tempfile::tempdir().unwrap();
+    let node = jd_node(root.path(), json!({})).await;
+    let address = node.address.unwrap();
+    // What is under way is finished within the limit.
+    let mut call = half_a_call(&node, 60_000).await;
+    let drained = tokio::spawn(node.drain(Duration::ZERO, LONG));
+    let reply = say(&mut call, r#"{"code":"11"}"#, "\"title\"").await;
+    assert!(reply.contains("200 OK"), "{reply}");
+    assert!(drained.await.unwrap());
+    assert!(TcpStream::connect(address).await.is_err(), "it takes nothing new");
+    // And ended by force beyond it.
+    let node = jd_node(root.path(), json!({})).await;
+    let (address, mut call) = (node.address.unwrap(), half_a_call(&node, 60_000).await);
+    assert!(!node.drain(Duration::ZERO, Duration::from_millis(20)).await, "a call was under way");
+    ended(&mut call).await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// A structure that does not come until somebody writes it: whoever builds the role waits for it.
+#[cfg(target_os = "linux")]
+fn structure_to_come(root: &Path) -> std::path::PathBuf {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let path = root.join("jd.yaml");
+    let _ = std::fs::remove_file(&path);
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    path
+}
+
+/// Waits until somebody reads the structure.
+#[cfg(target_os = "linux")]
+async fn read_by_somebody(path: &Path) -> std::fs::File {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(path));
+    timeout(LONG, opened).await.expect("the role is built").unwrap().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_is_served_while_its_roles_are_built() {
+    use std::io::Write;
+    let root = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let jd = structure_to_come(root.path());
+    let folder = root.path().to_owned();
+    let starting = tokio::spawn(async move { start(&folder, listener, Role::JdClassifier, json!({})).await });
+    let mut structure = read_by_somebody(&jd).await;
+
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    assert!(say(&mut stream, &get("/livez", "127.0.0.1"), "ok").await.contains("200 OK"));
+    let reply = say(&mut stream, &get("/readyz", "127.0.0.1"), "}").await;
+    assert!(reply.contains("503") && reply.contains(r#"["jd-classifier","starting"]"#), "{reply}");
+    let call = format!(
+        "POST /jd-classifier/lookup HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: 13\r\n\r\n{{\"code\":\"11\"}}"
+    );
+    let reply = say(&mut stream, &call, "}").await;
+    assert!(reply.contains("503") && reply.contains("unavailable") && reply.contains("starting"), "{reply}");
+
+    // From now on the structure is a file.
+    std::fs::remove_file(&jd).unwrap();
+    std::fs::write(&jd, JD).unwrap();
+    structure.write_all(JD.as_bytes()).unwrap();
+    drop(structure);
+    let node = timeout(LONG, starting).await.unwrap().unwrap().unwrap();
+    timeout(LONG, node.ready.wait()).await.unwrap();
+    assert!(say(&mut stream, &call, "}").await.contains("200 OK"));
+    stop(node).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_start_that_is_given_up_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let jd = structure_to_come(root.path());
+    let folder = root.path().to_owned();
+    let starting = tokio::spawn(async move { start(&folder, listener, Role::JdClassifier, json!({})).await });
+    let _structure = read_by_somebody(&jd).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    say(&mut stream, &get("/livez", "127.0.0.1"), "ok").await;
+    starting.abort();
+    ended(&mut stream).await;
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_node_that_is_starting() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let place = Place::new();
+    let jd = structure_to_come(place.root.path());
+    let arguments = ["--role", "jd-classifier", "--listen", "127.0.0.1:0", "--jd", jd.to_str().unwrap()];
+    let mut node = crate::process::Running(place.command(&arguments).spawn().unwrap());
+    let _structure = std::fs::OpenOptions::new().write(true).open(&jd).unwrap();
+    kill_process(Pid::from_child(&node.0), Signal::TERM).unwrap();
+    let status = crate::process::eventually("the node leaves", || node.0.try_wait().unwrap());
+    assert!(status.success(), "{status}");
+}
+
 #[test]
 fn secrets_are_raw_text_and_never_shown() {
     let place = Place::new();

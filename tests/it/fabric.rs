@@ -15,6 +15,7 @@ use emm::{
         file_system_agent::{Sweep, Swept},
         jd_classifier::{GetStructure, Lint, Linted, Lookup, Place, Published, Reserve, Reserved},
     },
+    life::Tasks,
     rpc::{
         Answer, Code, Context, Error, Result, Role, Toolbox, Tools,
         http::{Face, guarded, routes},
@@ -45,10 +46,18 @@ impl Answer<Lookup> for Odd {
     async fn answer(&self, request: Lookup) -> Result<Place> {
         match request.code.as_str() {
             "panic" => panic!("a bug"),
+            "logs" => {
+                tracing::info!("a lookup");
+                Ok(place("logs"))
+            }
             "missing" => Err(Error::not_found("there is no such place")),
-            code => Ok(Place { code: code.to_owned(), title: "T".into(), folder: "F".into(), files: true }),
+            code => Ok(place(code)),
         }
     }
+}
+
+fn place(code: &str) -> Place {
+    Place { code: code.to_owned(), title: "T".into(), folder: "F".into(), files: true }
 }
 
 impl Answer<Lint> for Odd {
@@ -111,8 +120,10 @@ async fn both(odd: &Arc<Odd>) -> [Tools; 2] {
 async fn serve(odd: &Arc<Odd>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
+    let tools = Tools::new(peers(&address, TOKEN));
+    tools.host(Arc::new(toolbox(odd)));
     let face = Face {
-        toolbox: Arc::new(toolbox(odd)),
+        tools,
         tokens: Tokens::new([TOKEN.to_owned(), "the one before".to_owned()]),
         hosts: BTreeSet::from(["localhost".to_owned()]),
         body_bytes_max: 1000,
@@ -196,6 +207,49 @@ async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
         assert_eq!(nested.request_id, "s-1");
         assert!(nested.left() > Duration::from_secs(500), "nested calls have their own time: {:?}", nested.left());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_finishes_is_ended_by_force_at_last() {
+    let (odd, tasks) = (Arc::new(Odd::default()), Tasks::default());
+    let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
+    let limits = Limits { tasks: tasks.clone(), ..Limits::default() };
+    tools.host(Arc::new(Toolbox::new(limits).with::<Sweep, _>(&odd)));
+    let call = tokio::spawn(async move { tools.call(Sweep::default()).await });
+    odd.begun.notified().await;
+    assert!(!tasks.end(Duration::from_millis(20)).await, "it did not end by itself");
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.code, Code::Unavailable, "{error}");
+    assert_eq!(odd.finished.load(Ordering::SeqCst), 0);
+    assert_eq!(Arc::strong_count(&odd), 1, "nothing of it is left");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_logs_says_for_which_request() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let log = tracing_subscriber::fmt().with_env_filter("info").with_ansi(false).with_writer(move || writer.clone());
+    let _log = tracing::subscriber::set_default(log.finish());
+    let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
+    tools.host(Arc::new(toolbox(&Arc::default())));
+    let context = Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "r-7".into() };
+    context.scope(tools.call(lookup("logs"))).await.unwrap();
+    let text = String::from_utf8(logged.0.lock().clone()).unwrap();
+    assert!(text.contains("a lookup") && text.contains("r-7") && text.contains("jd-classifier"), "{text}");
 }
 
 /// A peer that answers one connection with each of `answers` as it stands, and counts those that asked.
@@ -346,6 +400,12 @@ async fn a_node_says_how_it_is() {
     assert!(world.call(emm::contracts::file_system::ListInbox::default()).await.is_err());
     let (status, health) = get("/health").await;
     assert_eq!((status.as_u16(), &health["status"]), (503, &json!("unhealthy")), "{health}");
+    // Faults have paths in them: they are for those with a token.
+    assert_eq!(health["checks"]["inbox"], json!({ "required": true, "ok": false }), "{health}");
+    let bearer = format!("Bearer {}", crate::world::TOKEN);
+    let detailed = request(Method::GET, &address, "/health", &[("authorization", &bearer)], "").await.1;
+    let fault = detailed["checks"]["inbox"]["fault"].as_str().unwrap_or_default();
+    assert!(fault.contains("UNSORTED"), "{detailed}");
     assert_eq!(get("/readyz").await.0, 200, "{health}");
     std::fs::create_dir(world.path("UNSORTED")).unwrap();
     world.call(emm::contracts::file_system::ListInbox::default()).await.unwrap();

@@ -9,13 +9,12 @@ use std::{
 };
 
 use emm::{
-    life::{Health, Overall, Shutdown},
+    life::{Health, Overall, Shutdown, Tasks},
     node::supervise,
     roles::Loop,
     rpc::{Error, Role},
 };
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::task::TaskTracker;
 
 /// Something that a loop needs: while it is away the loop crashes, in one way or the other.
 #[derive(Default)]
@@ -53,11 +52,11 @@ struct Node {
     health: Health,
     stop: Shutdown,
     failed: Shutdown,
-    tasks: TaskTracker,
+    tasks: Tasks,
 }
 
 fn run(loops: Vec<(Role, Vec<Loop>)>) -> Node {
-    let (health, stop, tasks) = (Health::default(), Shutdown::new(), TaskTracker::new());
+    let (health, stop, tasks) = (Health::default(), Shutdown::new(), Tasks::default());
     let failed = supervise::spawn(loops, &health, &stop, &tasks);
     Node { health, stop, failed, tasks }
 }
@@ -65,8 +64,7 @@ fn run(loops: Vec<(Role, Vec<Loop>)>) -> Node {
 impl Node {
     async fn stop(self) {
         self.stop.cancel();
-        self.tasks.close();
-        timeout(Duration::from_secs(1), self.tasks.wait()).await.expect("loops end at once");
+        assert!(self.tasks.end(Duration::from_secs(1)).await, "loops end at once");
     }
 }
 

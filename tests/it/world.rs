@@ -38,7 +38,7 @@ pub(crate) struct World {
     tools: Tools,
 }
 
-const TOKEN: &str = "a token of the tests";
+pub(crate) const TOKEN: &str = "a token of the tests";
 
 impl World {
     /// Makes the folders and starts the nodes.

@@ -24,10 +24,14 @@ impl FileSystem {
                 self.clear_trash().await?;
             }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                self.parts.parsers.close().await;
                 return Ok(());
             }
         }
+    }
+
+    /// Ends the parser processes, and with them what they still read.
+    pub async fn close(&self) {
+        self.parts.parsers.close().await;
     }
 
     /// Clears what is older than the retention, but only while every item is accounted for: as long as an original is
