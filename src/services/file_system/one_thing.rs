@@ -51,8 +51,10 @@ impl FileSystem {
     /// All files of the vault, without those in folders that emm filed as one thing: a README of a repository is none of
     /// its owner's notes.
     pub(super) async fn listed(&self) -> Result<Listing> {
+        // Before and after: one may be filed, another undone, while the vault is being listed.
+        let mut trees = self.chains.trees().await?;
         let mut listing = self.parts.vault.list().await?;
-        let trees = self.chains.trees().await?;
+        trees.extend(self.chains.trees().await?);
         if !trees.is_empty() {
             let inside = |path: &str| {
                 path.match_indices('/').any(|(end, _)| path.get(..end).is_some_and(|it| trees.contains(it)))
