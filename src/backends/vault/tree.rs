@@ -5,7 +5,6 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use blake3::Hash;
@@ -144,27 +143,11 @@ impl Folder {
         name: &str,
         tag: &str,
     ) -> Result<Removed, VaultError> {
-        let (folder, own) = split(path)?;
-        if !split(name)?.0.is_empty() {
-            return Err(VaultError::Escapes { path: name.to_owned() });
-        }
-        let remove = || {
-            let parent = self.inner.parents.open(folder)?;
-            let trash = self.inner.parents.sync.make(trash)?;
-            let from = Place { folder: parent.fd.as_fd(), name: own.as_ref() };
-            let to = Place { folder: trash.as_fd(), name: name.as_ref() };
-            match disk::take_whole(from, to, expected, &self.inner.parents.sync) {
-                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.carry_out(from, to, expected, tag),
-                other => other,
-            }
-        };
-        match remove().map_err(|error| VaultError::of(path, error))? {
-            Taken::Moved => Ok(Removed::Moved),
-            Taken::PutBack(name) => {
-                let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
-                Ok(Removed::Changed { path: if folder.is_empty() { name } else { format!("{folder}/{name}") } })
-            }
-        }
+        let sync = &self.inner.parents.sync;
+        self.take_out(path, trash, name, |from, to| match disk::take_whole(from, to, expected, sync) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.carry_out(from, to, expected, tag),
+            other => other,
+        })
     }
 
     /// Between file systems: a durable copy in the trash, then the tree is set aside, hashed there once more, and removed.

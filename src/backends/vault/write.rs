@@ -130,6 +130,17 @@ impl Folder {
         name: &str,
         tag: &str,
     ) -> Result<Removed, VaultError> {
+        self.take_out(path, trash, name, |from, to| disk::take(from, to, expected, tag, &self.inner.parents.sync))
+    }
+
+    /// Takes what lies at `path` to a free name in the trash, by `take`, which says whether it was what was expected.
+    pub(super) fn take_out(
+        &self,
+        path: &str,
+        trash: &Path,
+        name: &str,
+        take: impl FnOnce(Place<'_>, Place<'_>) -> io::Result<Taken>,
+    ) -> Result<Removed, VaultError> {
         let (folder, own) = split(path)?;
         if !split(name)?.0.is_empty() {
             return Err(VaultError::Escapes { path: name.to_owned() });
@@ -139,7 +150,7 @@ impl Folder {
             let trash = self.inner.parents.sync.make(trash)?;
             let from = Place { folder: parent.fd.as_fd(), name: own.as_ref() };
             let to = Place { folder: trash.as_fd(), name: name.as_ref() };
-            disk::take(from, to, expected, tag, &self.inner.parents.sync)
+            take(from, to)
         };
         match remove().map_err(|error| VaultError::of(path, error))? {
             Taken::Moved => Ok(Removed::Moved),
