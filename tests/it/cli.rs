@@ -341,3 +341,11 @@ fn what_needs_no_home_works_without_one() {
     assert!(checks.as_array().unwrap().iter().any(|it| it["name"] == "parser" && it["grade"] == "ok"), "{checks}");
     assert!(!home.path("").exists());
 }
+
+#[test]
+fn a_command_logs_nothing_that_is_as_it_should_be() {
+    let place = crate::process::Place::new();
+    let output = place.run(&["verify"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
