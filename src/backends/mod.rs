@@ -1,5 +1,6 @@
 //! Where things are kept and done: what a node has of its own, opened on first use and shared by its roles.
 
+pub mod blocking;
 pub mod cache;
 mod clock;
 pub mod disk;

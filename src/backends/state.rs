@@ -8,7 +8,10 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -140,6 +143,8 @@ type Job = Box<dyn FnOnce(Whole<&Connection>) -> (Reply, Whole<()>) + Send>;
 #[derive(Clone)]
 pub struct State {
     jobs: mpsc::Sender<Job>,
+    /// Whether something that nobody waited for was not written.
+    lost: Arc<AtomicBool>,
 }
 
 /// Raised whenever the tables change or entries mean something else: a file of another version is made again.
@@ -170,12 +175,41 @@ impl State {
             .name("emm-state".into())
             .spawn(move || work(&connection, queue, batch_max))
             .map_err(|_| StateError::Closed)?;
-        Ok(State { jobs })
+        Ok(State { jobs, lost: Arc::default() })
     }
 
     /// Writes entries, all or none; returns when they are committed.
     pub async fn write(&self, puts: Vec<Put>) -> Result<(), StateError> {
         self.with(move |connection| puts.iter().try_for_each(|put| write(connection, put))).await
+    }
+
+    /// Writes entries, all or none, without waiting: whoever asks from now on finds them. Only for what can be made again
+    /// from the store, for a process that is killed may not have them on disk; see [`State::take_lost`].
+    pub async fn write_soon(&self, puts: Vec<Put>) -> Result<(), StateError> {
+        let lost = self.lost.clone();
+        let job: Job = Box::new(move |connection| {
+            let write = |connection: &Connection| puts.iter().try_for_each(|put| write(connection, put));
+            let result = connection.map_err(StateError::Database).and_then(|connection| alone(connection, write));
+            let fault = fault_of(&result);
+            let settle = move |committed: Whole<()>| {
+                let Err(error) = result.and(committed.map_err(StateError::Database)) else { return };
+                tracing::warn!("a projection was not written and is made again from the store: {error}");
+                lost.store(true, Ordering::Release);
+            };
+            (Box::new(settle), fault)
+        });
+        self.jobs.send(job).await.map_err(|_| StateError::Closed)
+    }
+
+    /// Whether anything that was to be written soon was not, since this was last asked.
+    #[must_use]
+    pub fn take_lost(&self) -> bool {
+        self.lost.swap(false, Ordering::AcqRel)
+    }
+
+    /// Says that something was not written, for whoever could not make it again now.
+    pub fn set_lost(&self) {
+        self.lost.store(true, Ordering::Release);
     }
 
     /// One entry.
@@ -273,10 +307,7 @@ impl State {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let result = connection.map_err(StateError::Database).and_then(|connection| alone(connection, work));
-            let fault = match &result {
-                Err(StateError::Database(error)) => Err(error.clone()),
-                _ => Ok(()),
-            };
+            let fault = fault_of(&result);
             let answer = move |committed: Whole<()>| {
                 let committed = committed.map_err(StateError::Database);
                 let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
@@ -285,6 +316,14 @@ impl State {
         });
         self.jobs.send(job).await.map_err(|_| StateError::Closed)?;
         answer.await.map_err(|_| StateError::Closed)?
+    }
+}
+
+/// What of a job's result ends the transaction, if the database did.
+fn fault_of<R>(result: &Result<R, StateError>) -> Whole<()> {
+    match result {
+        Err(StateError::Database(error)) => Err(error.clone()),
+        _ => Ok(()),
     }
 }
 
@@ -348,16 +387,17 @@ fn work(connection: &Connection, mut queue: mpsc::Receiver<Job>, batch_max: usiz
 
 /// Runs one job as a savepoint: what it did is undone if it fails, and a panic ends nothing but the job.
 fn alone<R>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, StateError> {
-    connection.execute_batch("SAVEPOINT job")?;
+    let step = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(drop);
+    step("SAVEPOINT job")?;
     let result = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
         Ok(result) => result.map_err(StateError::from),
         Err(_) => Err(StateError::Panicked),
     };
     if result.is_err() {
         // There is no savepoint any more if the disk was full; then there is nothing to undo either.
-        let _ = connection.execute_batch("ROLLBACK TO job; RELEASE job");
+        let _ = step("ROLLBACK TO job").and_then(|()| step("RELEASE job"));
     } else {
-        connection.execute_batch("RELEASE job")?;
+        step("RELEASE job")?;
     }
     result
 }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::setup::at;
 use crate::{
     backends::{disk, inbox},
-    domain::inbox::is_ignored,
+    domain::inbox::Ignores,
     rpc::{Error, Result},
 };
 
@@ -32,12 +32,12 @@ pub(super) struct Taken {
 /// The inbox as commands put things into it.
 pub(super) struct Intake<'a> {
     inbox: &'a Path,
-    ignore: &'a [String],
+    ignore: Ignores,
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(inbox: &'a Path, ignore: &'a [String]) -> Intake<'a> {
-        Intake { inbox, ignore }
+    pub(super) fn new(inbox: &'a Path, ignore: &[String]) -> Intake<'a> {
+        Intake { inbox, ignore: Ignores::new(ignore) }
     }
 
     /// Copies a file or a folder; with `moves` it leaves its place once the copy is durable and found equal.
@@ -86,8 +86,7 @@ impl<'a> Intake<'a> {
     /// The name that it has in the inbox: its own, shown, and not one that the inbox leaves alone.
     fn name(&self, path: &Path) -> Result<OsString> {
         let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} has no name", path.display())))?;
-        let ignored = |name: &OsStr| is_ignored(&inbox::encode(name), self.ignore);
-        if ignored(name) {
+        if self.ignore.ignored(&inbox::encode(name)) {
             let name = path.display();
             return Err(Error::invalid(format!("{name}: names like this are left alone; give it another name")));
         }

@@ -108,6 +108,12 @@ impl Checkpoints {
         Ok(kept)
     }
 
+    /// As [`Checkpoints::get`], for who goes on with the thread and keeps what becomes of it: nothing is copied.
+    pub async fn take(&self, thread: &str) -> Result<Option<Checkpoint>> {
+        let live = self.live.lock().threads.remove(thread);
+        if live.is_some() { Ok(live) } else { self.get(thread).await }
+    }
+
     /// Keeps a checkpoint.
     pub async fn put(&self, thread: &str, checkpoint: &Checkpoint) -> Result<()> {
         let write = {

@@ -1,5 +1,7 @@
 //! Runs one thread of a graph until it ends, pauses or is interrupted.
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -65,7 +67,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             if at.step >= last {
                 return Err(Error::internal(format!("thread {thread} of {} makes too many steps", self.graph.name)));
             }
-            let outcomes = match self.step(thread, &at, answer.take()).await {
+            let outcomes = match self.step(thread, &mut at, answer.take()).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     match asked {
@@ -96,11 +98,13 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             Input::Answer(answer) => (Map::new(), Some(answer)),
             Input::Update(update) => (update, None),
         };
-        let found = self.checkpoints.get(thread).await?;
+        let found = self.checkpoints.take(thread).await?;
         let mut at = found.ok_or_else(|| Error::not_found(format!("there is no thread {thread}")))?;
         if answer.is_some() && at.status != Status::Interrupted {
             let status = at.status.as_str();
-            return Err(Error::conflict(format!("thread {thread} waits for no answer: it is {status}")));
+            let message = format!("thread {thread} waits for no answer: it is {status}");
+            self.checkpoints.put(thread, &at).await?;
+            return Err(Error::conflict(message));
         }
         self.graph.reduce(&mut at.state, update);
         Ok((at, answer))
@@ -119,16 +123,20 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
     }
 
     /// Runs the nodes that are next, together.
-    async fn step(&self, thread: &str, at: &Checkpoint, answer: Option<Value>) -> Result<Vec<Outcome>> {
-        try_join_all(at.next.iter().map(|name| {
-            let turn = Turn { thread: thread.to_owned(), state: at.state.clone(), answer: answer.clone() };
+    async fn step(&self, thread: &str, at: &mut Checkpoint, answer: Option<Value>) -> Result<Vec<Outcome>> {
+        // A state can be large and a step short: the nodes share it, and it comes back when all have looked.
+        let state = Arc::new(std::mem::take(&mut at.state));
+        let outcomes = try_join_all(at.next.iter().map(|name| {
+            let turn = Turn { thread: thread.to_owned(), state: state.clone(), answer: answer.clone() };
             async move {
                 let missing = || Error::internal(format!("graph {} has no node {name}", self.graph.name));
                 let node = self.graph.nodes.get(name.as_str()).ok_or_else(missing)?;
                 node(self.context.clone(), turn).await
             }
         }))
-        .await
+        .await;
+        at.state = Arc::unwrap_or_clone(state);
+        outcomes
     }
 
     /// Applies the updates in the order of the nodes' names, and follows the edges.

@@ -7,7 +7,7 @@
 mod checkpoint;
 mod executor;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,6 +33,14 @@ impl State {
     pub fn get<T: DeserializeOwned>(&self, channel: &str) -> Result<T> {
         let value = self.0.get(channel).ok_or_else(|| Error::internal(format!("channel {channel} is empty")))?;
         T::deserialize(value).map_err(|error| Error::internal(format!("channel {channel}: {error}")))
+    }
+
+    /// At most `count` elements of a channel that is a list, from `offset` on; the others are not touched.
+    pub fn slice<T: DeserializeOwned>(&self, channel: &str, offset: usize, count: usize) -> Result<Vec<T>> {
+        let list = self.0.get(channel).and_then(Value::as_array);
+        let list = list.ok_or_else(|| Error::internal(format!("channel {channel} has no list")))?;
+        let typed = list.iter().skip(offset).take(count).map(T::deserialize).collect::<Result<_, _>>();
+        typed.map_err(|error| Error::internal(format!("channel {channel}: {error}")))
     }
 
     /// A channel as a type, if it was ever written.
@@ -72,8 +80,8 @@ impl Outcome {
 pub struct Turn {
     /// The thread.
     pub thread: String,
-    /// The state before this step.
-    pub state: State,
+    /// The state before this step; all nodes of the step look at the same one.
+    pub state: Arc<State>,
     /// The answer to the node's own interrupt, when it runs again.
     pub answer: Option<Value>,
 }

@@ -3,6 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// Longer than any work takes, and well within what a clock can add.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
@@ -40,6 +42,27 @@ impl Context {
     #[must_use]
     pub fn outliving(&self) -> Context {
         Context { deadline: Instant::now() + FOREVER, request_id: self.request_id.clone() }
+    }
+
+    /// Runs a part of the running call on a task of its own, so that several parts use several processors. Dropped, it ends
+    /// at its next wait; its panic is the caller's.
+    pub async fn beside<F>(work: F) -> F::Output
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let work = work.in_current_span();
+        let task = match Context::current() {
+            Some(context) => tokio::spawn(context.scope(work)),
+            None => tokio::spawn(work),
+        };
+        match AbortOnDropHandle::new(task).await {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only its owner aborts it, and that is who waits here; or the runtime ends, and with it all who wait.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     /// Time that is left.

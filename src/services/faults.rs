@@ -10,7 +10,7 @@ use crate::{
 
 /// Runs work that blocks (files, locks, much to compute) beside the runtime. A panic in it is an internal error.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)
+    crate::backends::blocking::blocking(work).await.map_err(Error::internal)
 }
 
 impl From<StoreError> for Error {
@@ -18,8 +18,8 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Exists(_) => Error::conflict(error),
             StoreError::NotFound(_) => Error::not_found(error),
-            StoreError::Newer { .. } | StoreError::Damaged { .. } => Error::internal(error),
-            StoreError::Backend(_) | StoreError::Folder { .. } => Error::unavailable(error),
+            StoreError::Newer { .. } | StoreError::Damaged { .. } | StoreError::Panicked(_) => Error::internal(error),
+            StoreError::Folder { .. } => Error::unavailable(error),
         }
     }
 }

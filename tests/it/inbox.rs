@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use emm::backends::inbox::{Entry, Inbox, Kind, Listing, Settings, WatchMode, decode, encode};
-use emm::domain::inbox::{Name, hints, is_ignored, matches, one_thing};
+use emm::domain::inbox::{Ignores, Name, hints, matches, one_thing};
 use tempfile::TempDir;
 
 pub(crate) const DAY: &str = "2024-05-01";
@@ -143,14 +143,15 @@ fn names_that_are_no_documents_are_ignored() {
         ".nfs000000001a2b3c",
         "Icon\r",
     ];
+    let defaults = Ignores::new(&[]);
     for name in ignored {
-        assert!(is_ignored(name, &[]), "{name:?}");
+        assert!(defaults.ignored(name), "{name:?}");
     }
     for name in ["part", "a.partition", ".bashrc", "tmp", "letter~.docx", "$letter.docx", "Ticket#12", "party.pdf"] {
-        assert!(!is_ignored(name, &[]), "{name:?}");
+        assert!(!defaults.ignored(name), "{name:?}");
     }
-    let own = ["*.bak".to_owned(), "private/*".to_owned()];
-    assert!(is_ignored("x.BAK", &own) && is_ignored("private/x.pdf", &own) && !is_ignored("x/private.pdf", &own));
+    let own = Ignores::new(&["*.bak".to_owned(), "private/*".to_owned()]);
+    assert!(own.ignored("x.BAK") && own.ignored("private/x.pdf") && !own.ignored("x/private.pdf"));
     assert!(matches("Ä*?Я", "äüя") && !matches("Ä*?Я", "äя") && matches("*a*b*", "xxaxxbxx") && !matches("", "a"));
     // Patterns that backtrack stay quick.
     assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));

@@ -177,7 +177,7 @@ pub(super) async fn record(context: &Context, turn: &Turn, why: Held) -> Result<
 /// What a person is shown.
 pub(super) fn question(turn: &Turn) -> Result<Review> {
     let Verdict::Ask(reason) = turn.state.get(channel::VERDICT)? else {
-        return Err(Error::internal(format!("thread {} has nothing to ask: {}", turn.thread, json!(turn.state))));
+        return Err(Error::internal(format!("thread {} has nothing to ask: {}", turn.thread, json!(*turn.state))));
     };
     let Understood { title, excerpt, mut candidates, .. } = turn.state.get(channel::UNDERSTOOD)?;
     candidates.truncate(3);

@@ -1,5 +1,6 @@
 //! `file-system-agent`: sweeps the inbox, decides, files, and asks a person where it doubts.
 
+mod batch;
 mod decide;
 mod item;
 mod order;
@@ -36,7 +37,7 @@ pub struct Settings {
     pub candidates_max: usize,
     /// Items that are worked on at once.
     pub items_in_flight: usize,
-    /// Items that are decided together before any of them is filed.
+    /// Items that are decided together before any of them is filed; the next so many are decided meanwhile.
     pub items_per_batch: usize,
     /// The longest wait between two looks at the inbox, in milliseconds.
     pub look_ms: u64,

@@ -1,4 +1,5 @@
-//! The graph of a sweep: list the inbox, decide a batch of items side by side, file them in a settled order, go on.
+//! The graph of a sweep: list the inbox, decide a batch of items side by side, file them in a settled order while the next
+//! batch is being decided.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,20 +12,19 @@ use serde_json::{Map, json};
 
 use super::{
     FileSystemAgent,
-    item::{Understood, Verdict, channel},
-    order::{Wants, groups},
+    item::{Verdict, channel},
     review::waits,
 };
 use crate::{
     contracts::{
-        file_system::{File, Filed, Item, ListInbox, Listing, Problem, lies_in},
-        file_system_agent::{Outcome as Done, Review, Sweep, Swept},
+        file_system::{Item, ListInbox, Listing, Problem, lies_in},
+        file_system_agent::{Review, Sweep, Swept},
         jd_classifier::{GetStructure, Published},
     },
     domain::custody::Standing,
     graph::{Checkpoint, Checkpoints, Executor, Graph, Input, Outcome, Reducer, State, Status, Turn},
     life::Shutdown,
-    rpc::{Code, Error, Result},
+    rpc::{self, Code, Error, Result},
 };
 
 /// What the nodes of a sweep hold.
@@ -44,23 +44,26 @@ pub(super) struct Threads {
 
 impl Context {
     /// Where the threads of this sweep run.
-    fn threads(&self, turn: &Turn) -> Result<&Threads> {
+    pub(super) fn threads(&self, turn: &Turn) -> Result<&Threads> {
         Ok(if turn.state.get::<Sweep>(REQUEST)?.dry_run { &self.dry } else { &self.real })
     }
 }
 
-const REQUEST: &str = "request";
+pub(super) const REQUEST: &str = "request";
+/// What was listed, but for the items.
 const LISTING: &str = "listing";
-/// Items whose bytes lie at an earlier place as well, by `emm_id`.
-const TWINS: &str = "twins";
-const STRUCTURE: &str = "structure";
+/// The items that are to be decided; `OFFSET` is the first that is not decided yet, and `LEFT` whether there is one.
 const ITEMS: &str = "items";
+/// Items whose bytes lie at an earlier place as well, by `emm_id`.
+pub(super) const TWINS: &str = "twins";
+const STRUCTURE: &str = "structure";
+const LEFT: &str = "left";
 const OFFSET: &str = "offset";
-const DECIDED: &str = "decided";
-const FILED: &str = "filed";
+pub(super) const DECIDED: &str = "decided";
+pub(super) const FILED: &str = "filed";
 const REVIEW: &str = "review";
-const FAILED: &str = "failed";
-const TAKEN: &str = "taken";
+pub(super) const FAILED: &str = "failed";
+pub(super) const TAKEN: &str = "taken";
 
 /// The thread of an item: the same for the same bytes, wherever they lie.
 pub(super) fn thread(emm_id: &str) -> String {
@@ -71,13 +74,10 @@ pub(super) fn graph() -> Graph<Context> {
     Graph::new("sweep", "list")
         .node("list", list)
         .node("decide", decide)
-        .node("file", file)
+        .node("file", super::batch::file)
         .edge("list", "decide")
-        .edge("decide", "file")
-        .branch("file", |state| {
-            let (offset, items): (usize, usize) = (state.get(OFFSET)?, state.get(ITEMS)?);
-            Ok(if offset < items { vec!["decide"] } else { vec![] })
-        })
+        // Deciding is work for the processor, filing mostly for the disk: one batch is filed while the next is decided.
+        .branch("decide", |state| Ok(if state.get(LEFT)? { vec!["decide", "file"] } else { vec!["file"] }))
         .channel(FILED, Reducer::Append)
         .channel(REVIEW, Reducer::Append)
         .channel(FAILED, Reducer::Append)
@@ -150,11 +150,8 @@ async fn list(context: Context, turn: Turn) -> Result<Outcome> {
         }
         first
     });
-    Outcome::set(LISTING, &listing)?
-        .and(TWINS, &twins)?
-        .and(STRUCTURE, &hash)?
-        .and(ITEMS, &listing.items.len())?
-        .and(OFFSET, &0)
+    let items = std::mem::take(&mut listing.items);
+    Outcome::set(LISTING, &listing)?.and(ITEMS, &items)?.and(TWINS, &twins)?.and(STRUCTURE, &hash)?.and(OFFSET, &0)
 }
 
 /// Forgets the threads of items that nobody can answer any more: gone, or filed, or with other bytes in their place.
@@ -176,7 +173,8 @@ async fn forget_what_left(context: &Context, listing: &Listing, fresh: bool) -> 
     Ok(())
 }
 
-type Twins = BTreeMap<String, Vec<Item>>;
+/// Further places of the same bytes, by `emm_id`.
+pub(super) type Twins = BTreeMap<String, Vec<Item>>;
 
 fn wanted(item: &Item, request: &Sweep) -> bool {
     let inside = |place: &String| lies_in(&item.place, place);
@@ -189,20 +187,22 @@ fn wanted(item: &Item, request: &Sweep) -> bool {
 
 /// Brings each item of the batch as far as it goes without filing: ready to be filed, waiting for a person, or failed.
 async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
-    let listing: Listing = turn.state.get(LISTING)?;
-    let offset: usize = turn.state.get(OFFSET)?;
-    let batch = listing.items.into_iter().skip(offset).take(context.item.settings.items_per_batch.max(1));
-    let labels = listing.labels.unwrap_or_default();
-    let work = batch.map(|item| {
-        let (context, turn) = (&context, &turn);
-        async move {
+    let labels = turn.state.get::<Listing>(LISTING)?.labels.unwrap_or_default();
+    let (offset, size): (usize, usize) = (turn.state.get(OFFSET)?, context.item.settings.items_per_batch.max(1));
+    let mut batch: Vec<Item> = turn.state.slice(ITEMS, offset, size + 1)?;
+    let left = batch.len() > size;
+    batch.truncate(size);
+    let work = batch.into_iter().map(|item| {
+        let (context, turn) = (context.clone(), turn.clone());
+        rpc::Context::beside(async move {
             let place = item.place.clone();
-            let decided = bring(context, turn, item, labels).await;
+            let decided = bring(&context, &turn, item, labels).await;
             decided.map_err(|error| Problem { place, reason: error.to_string() })
-        }
+        })
     });
     let decided: Vec<Result<Ready, Problem>> =
         stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await;
+    tracing::debug!(items = decided.len(), "a batch is decided");
     let (mut ready, mut review, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for one in decided {
         match one {
@@ -212,7 +212,8 @@ async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
             Ok(Ready::Nothing(None)) => {}
         }
     }
-    Outcome::set(DECIDED, &ready)?.and(REVIEW, &review)?.and(FAILED, &failed)
+    let decided = Outcome::set(DECIDED, &ready)?.and(REVIEW, &review)?.and(FAILED, &failed)?;
+    decided.and(OFFSET, &(offset + size))?.and(LEFT, &left)
 }
 
 /// How far an item was brought.
@@ -257,7 +258,11 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
         (channel::LABELS.to_owned(), json!(labels)),
         (channel::DRY_RUN.to_owned(), json!(request.dry_run)),
     ]);
-    let at = match threads.executor.run(&thread, Input::Again(State(state), before)).await {
+    let input = match item.standing {
+        Some(_) => Input::Again(State(state), before),
+        None => Input::Start(State(state)),
+    };
+    let at = match threads.executor.run(&thread, input).await {
         Ok(at) => at,
         // It left or changed while it was looked at: the next look sees it as it is then.
         Err(error) if matches!(error.code, Code::NotFound | Code::Conflict) => return Ok(Ready::Nothing(None)),
@@ -282,117 +287,4 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
             Ok(Ready::Nothing(quarantined))
         }
     }
-}
-
-/// Files what is ready: new ids first, one by one in the order of the hashes, then all that cannot collide side by side.
-async fn file(context: Context, turn: Turn) -> Result<Outcome> {
-    let threads: Vec<String> = turn.state.get(DECIDED)?;
-    let request: Sweep = turn.state.get(REQUEST)?;
-    let mut wants = Vec::new();
-    let mut states = Vec::new();
-    let over = context.threads(&turn)?;
-    for thread in threads {
-        let Some(at) = over.checkpoints.get(&thread).await? else { continue };
-        let (item, understood): (Item, Understood) = (at.state.get(channel::ITEM)?, at.state.get(channel::UNDERSTOOD)?);
-        wants.push(Wants { emm_id: item.emm_id, place: item.place, title: understood.title });
-        states.push((thread, at));
-    }
-    reserve_in_order(over, &wants, &states).await?;
-    let groups = groups(&wants);
-    let twins: Twins = turn.state.get(TWINS)?;
-    let taken: Vec<String> = turn.state.find(TAKEN)?.unwrap_or_default();
-    let results: Vec<Vec<Result<Done, Problem>>> = if request.dry_run {
-        // Side by side, two items of a dry run would take the same name: nothing is there to stop the second.
-        vec![file_group(&context, over, &states, &wants, &twins, groups.concat(), Some(taken)).await]
-    } else {
-        let work = groups.into_iter().map(|group| file_group(&context, over, &states, &wants, &twins, group, None));
-        stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await
-    };
-    let (mut filed, mut failed) = (Vec::new(), Vec::new());
-    for result in results.into_iter().flatten() {
-        match result {
-            Ok(done) => filed.push(done),
-            Err(problem) => failed.push(problem),
-        }
-    }
-    filed.sort_by(|a, b| a.place.cmp(&b.place));
-    let paths: Vec<String> = match request.dry_run {
-        true => filed
-            .iter()
-            .flat_map(|it| std::iter::once(it.filed.note.clone()).chain(it.filed.original.clone()))
-            .collect(),
-        false => Vec::new(),
-    };
-    let offset = turn.state.get::<usize>(OFFSET)? + context.item.settings.items_per_batch.max(1);
-    Outcome::set(FILED, &filed)?.and(FAILED, &failed)?.and(OFFSET, &offset)?.and(TAKEN, &paths)
-}
-
-/// New ids are allocated one after the other in the order of the hashes, so that the same items get the same ids.
-async fn reserve_in_order(over: &Threads, wants: &[Wants], states: &[(String, Checkpoint)]) -> Result<()> {
-    let mut reserving: Vec<usize> =
-        (0..states.len()).filter(|index| states[*index].1.next.iter().any(|node| node == "reserve")).collect();
-    reserving.sort_by(|a, b| wants[*a].emm_id.cmp(&wants[*b].emm_id));
-    for index in reserving {
-        // It goes on to the pause before `file`; a failure shows again when it is filed.
-        let _ = over.executor.run(&states[index].0, Input::Resume).await;
-    }
-    Ok(())
-}
-
-async fn file_group(
-    context: &Context,
-    over: &Threads,
-    states: &[(String, Checkpoint)],
-    wants: &[Wants],
-    twins: &Twins,
-    group: Vec<usize>,
-    mut taken: Option<Vec<String>>,
-) -> Vec<Result<Done, Problem>> {
-    let mut results = Vec::new();
-    for index in group {
-        let (thread, place) = (&states[index].0, wants[index].place.clone());
-        let input = match &taken {
-            Some(taken) => Input::Update(Map::from_iter([(channel::TAKEN.to_owned(), json!(taken))])),
-            None => Input::Resume,
-        };
-        let done = file_one(over, thread, &place, input).await;
-        if let Ok((done, again)) = &done {
-            if let Some(taken) = &mut taken {
-                taken.extend(std::iter::once(done.filed.note.clone()).chain(done.filed.original.clone()));
-            }
-            for twin in twins.get(&wants[index].emm_id).into_iter().flatten() {
-                results.push(file_twin(context, twin, done, again).await);
-            }
-        }
-        results.push(done.map(|(done, _)| done).map_err(|error| Problem { place, reason: error.to_string() }));
-    }
-    results
-}
-
-/// The same bytes at another place: filed once, so this is recorded as a duplicate.
-async fn file_twin(context: &Context, twin: &Item, first: &Done, again: &File) -> Result<Done, Problem> {
-    let place = twin.place.clone();
-    let filed = if again.dry_run {
-        Ok(Filed { duplicate: true, ..first.filed.clone() })
-    } else {
-        context.item.tools.call(File { item: twin.clone(), ..again.clone() }).await
-    };
-    match filed {
-        Ok(filed) => Ok(Done { place, confidence: first.confidence, filed }),
-        Err(error) => Err(Problem { place, reason: error.to_string() }),
-    }
-}
-
-/// Files the item of a thread; also gives the request, for those that have the same bytes.
-async fn file_one(over: &Threads, thread: &str, place: &str, input: Input) -> Result<(Done, File)> {
-    let at = over.executor.run(thread, input).await?;
-    let filed: Filed = at.state.get(channel::FILED)?;
-    let Verdict::File(decision) = at.state.get(channel::VERDICT)? else {
-        return Err(Error::internal(format!("thread {thread} filed without a decision")));
-    };
-    let done = Done { place: place.to_owned(), confidence: decision.confidence, filed };
-    let (item, run, dry_run) =
-        (at.state.get(channel::ITEM)?, at.state.get(channel::RUN)?, at.state.get(channel::DRY_RUN)?);
-    over.checkpoints.remove(thread).await?;
-    Ok((done, File { item, decision, run, dry_run, taken: Vec::new() }))
 }

@@ -57,9 +57,24 @@ impl Placer {
         tag: &str,
         fill: impl Fn(&File) -> io::Result<T>,
     ) -> io::Result<T> {
+        self.create_named_by(folder, name, tag, fill, |make| make())
+    }
+
+    /// As [`Placer::create`]; `naming` is given the step that makes the name appear, and does it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_named_by<T>(
+        &self,
+        folder: impl AsFd,
+        name: &OsStr,
+        tag: &str,
+        fill: impl Fn(&File) -> io::Result<T>,
+        naming: impl Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<T> {
         #[cfg(target_os = "linux")]
         if self.is_unnamed() {
-            if let Some(made) = create_unnamed(&folder, name, &fill)? {
+            if let Some(made) = create_unnamed(&folder, name, &fill, &naming)? {
                 return Ok(made);
             }
             self.unnamed.store(false, Ordering::Relaxed);
@@ -68,7 +83,7 @@ impl Placer {
         crate::fault!("disk: a temporary is open");
         let made = fill(&file)
             .and_then(|made| file.sync_all().map(|()| made))
-            .and_then(|made| rename_no_replace(&folder, &temporary, &folder, name).map(|()| made));
+            .and_then(|made| naming(&|| rename_no_replace(&folder, &temporary, &folder, name)).map(|()| made));
         if made.is_err() {
             // The error at hand says more than a second one would; recovery removes what stays.
             let _ = rustix::fs::unlinkat(&folder, &temporary, AtFlags::empty());
@@ -79,7 +94,12 @@ impl Placer {
 
 /// The way without a temporary name; `None` when file system or machine lacks it.
 #[cfg(target_os = "linux")]
-fn create_unnamed<T>(folder: impl AsFd, name: &OsStr, fill: impl Fn(&File) -> io::Result<T>) -> io::Result<Option<T>> {
+fn create_unnamed<T>(
+    folder: impl AsFd,
+    name: &OsStr,
+    fill: impl Fn(&File) -> io::Result<T>,
+    naming: impl Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
+) -> io::Result<Option<T>> {
     use std::os::fd::AsRawFd;
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(&folder, ".", flags, Mode::from_raw_mode(0o666)) {
@@ -92,15 +112,18 @@ fn create_unnamed<T>(folder: impl AsFd, name: &OsStr, fill: impl Fn(&File) -> io
     file.sync_all()?;
     crate::fault!("disk: before the name");
     let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match rustix::fs::linkat(rustix::fs::CWD, itself, &folder, name, AtFlags::SYMLINK_FOLLOW) {
+    let link = || Ok(rustix::fs::linkat(rustix::fs::CWD, &itself, &folder, name, AtFlags::SYMLINK_FOLLOW)?);
+    match naming(&link) {
         Ok(()) => {
             crate::fault!("disk: before the folder is synced");
             Ok(Some(made))
         }
-        // NOENT, XDEV: no /proc, or not the kernel's. If the folder itself is gone, the other way will say so.
-        Err(Errno::NOENT | Errno::XDEV | Errno::PERM) => Ok(None),
-        Err(error) if LACKING.contains(&error) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => match Errno::from_io_error(&error) {
+            // NOENT, XDEV: no /proc, or not the kernel's. If the folder itself is gone, the other way will say so.
+            Some(Errno::NOENT | Errno::XDEV | Errno::PERM) => Ok(None),
+            Some(lacking) if LACKING.contains(&lacking) => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 

@@ -25,6 +25,7 @@ impl Inbox {
         let sweep = settle.begin(&self.settings, now_ns);
         let mut look = Looking {
             settings: &self.settings,
+            ignores: &self.ignores,
             sweep,
             found: Vec::new(),
             ignored: 0,
@@ -75,6 +76,7 @@ struct Around {
 
 struct Looking<'a> {
     settings: &'a Settings,
+    ignores: &'a rules::Ignores,
     sweep: Sweep<'a>,
     found: Vec<Found>,
     ignored: usize,
@@ -88,7 +90,7 @@ impl Looking<'_> {
         let beside = kinds(folder, &names);
         for (name, (shown, stat)) in names.iter().zip(&beside) {
             let path = join(&around.path, &reference::encode(name));
-            if rules::is_ignored(&path, &self.settings.ignore) {
+            if self.ignores.ignored(&path) {
                 self.ignored += 1;
                 continue;
             }

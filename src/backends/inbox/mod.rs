@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::backends::disk::FolderSync;
-use crate::domain::inbox::Hints;
+use crate::domain::inbox::{Hints, Ignores};
 
 pub use crate::backends::watch::{Wake, Watch, WatchMode};
 pub use error::InboxError;
@@ -133,6 +133,7 @@ pub struct Listing {
 pub struct Inbox {
     path: PathBuf,
     settings: Settings,
+    ignores: Ignores,
     settle: Mutex<settle::Settle>,
     sync: FolderSync,
 }
@@ -141,7 +142,8 @@ impl Inbox {
     /// An inbox at this path of the machine's.
     #[must_use]
     pub fn new(path: &Path, settings: Settings) -> Self {
-        Self { path: path.to_owned(), settings, settle: Mutex::default(), sync: FolderSync::default() }
+        let ignores = Ignores::new(&settings.ignore);
+        Self { path: path.to_owned(), settings, ignores, settle: Mutex::default(), sync: FolderSync::default() }
     }
 
     /// Where the inbox is on this machine.

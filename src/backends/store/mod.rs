@@ -2,6 +2,7 @@
 //!
 //! Put-if-absent is the only coordination asked of it, for that is what a local folder, NFS, S3 and lakeFS all have.
 
+mod folder;
 mod identity;
 mod ids;
 mod journal;
@@ -10,9 +11,10 @@ mod structures;
 
 use std::{path::Path as FsPath, sync::Arc};
 
-use futures_util::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem, path::Path};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use self::folder::Folder;
+use crate::backends::blocking::blocking;
 
 pub use ids::{Allocated, Ids};
 pub use journal::Journal;
@@ -46,17 +48,17 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
-    /// The backend failed.
-    #[error("store: {0}")]
-    Backend(#[from] object_store::Error),
-    /// The folder of the store cannot be used.
-    #[error("store folder {path}: {error}")]
+    /// A file or folder of the store cannot be used.
+    #[error("store: {path}: {error}")]
     Folder {
-        /// The folder.
+        /// The file or folder.
         path: String,
         /// Why.
         error: std::io::Error,
     },
+    /// Reading or writing panicked.
+    #[error("store: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
 }
 
 /// A form in which something is stored. Each object says its format first of all: what a newer emm wrote is known as
@@ -75,16 +77,13 @@ struct Head {
 /// The store of one vault; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    objects: Arc<dyn ObjectStore>,
+    folder: Arc<Folder>,
 }
 
 impl Store {
     /// A store in a local folder, which is made if it is missing. Every object is fsynced with its folder.
     pub fn folder(path: &FsPath) -> Result<Store, StoreError> {
-        let at = |error| StoreError::Folder { path: path.display().to_string(), error };
-        std::fs::create_dir_all(path).map_err(at)?;
-        let objects = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
-        Ok(Store { objects: Arc::new(objects) })
+        Ok(Store { folder: Arc::new(Folder::open(path)?) })
     }
 
     /// Creates an object. Who comes second gets `Exists`.
@@ -95,13 +94,9 @@ impl Store {
     }
 
     pub(crate) async fn create_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let (folder, path) = (self.folder.clone(), path.to_owned());
         crate::fault!("store: before an object");
-        match self.objects.put_opts(&Path::from(path), bytes.into(), options).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => Err(StoreError::Exists(path.to_owned())),
-            Err(error) => Err(error.into()),
-        }
+        blocking(move || folder.create(&path, &bytes)).await?
     }
 
     /// An object; `Newer` if a newer emm wrote it, `Damaged` if it is not what is stored there.
@@ -117,22 +112,14 @@ impl Store {
     }
 
     pub(crate) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, StoreError> {
-        match self.objects.get(&Path::from(path)).await {
-            Ok(object) => Ok(object.bytes().await?.to_vec()),
-            Err(object_store::Error::NotFound { .. }) => Err(StoreError::NotFound(path.to_owned())),
-            Err(error) => Err(error.into()),
-        }
+        let (folder, path) = (self.folder.clone(), path.to_owned());
+        blocking(move || folder.get(&path)).await?
     }
 
     /// The names under a folder of the store, sorted; names only, without the folder.
     pub(crate) async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = Path::from(folder);
-        let objects: Vec<_> = self.objects.list(Some(&prefix)).try_collect().await?;
-        let mut names: Vec<String> = objects
-            .iter()
-            .filter_map(|object| object.location.prefix_match(&prefix))
-            .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
-            .collect();
+        let (store, below) = (self.folder.clone(), folder.to_owned());
+        let mut names = blocking(move || store.names(&below)).await??;
         names.sort();
         Ok(names)
     }
@@ -140,6 +127,6 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({})", self.objects)
+        write!(f, "Store({:?})", self.folder)
     }
 }

@@ -283,7 +283,7 @@ impl Vault {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, VaultError> {
-    match tokio::task::spawn_blocking(work).await {
+    match crate::backends::blocking::blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(VaultError::Io { path: String::new(), source: std::io::Error::other(error) }),
     }

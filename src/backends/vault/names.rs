@@ -72,29 +72,24 @@ impl Names {
         Ok(found)
     }
 
-    /// When the folder last changed, to be handed to [`Names::added`]; `None` when it is not remembered.
-    pub(super) fn before(&self, parent: &Parent) -> Option<i64> {
-        self.folders
-            .lock()
-            .contains_key(&parent.id)
-            .then(|| rustix::fs::fstat(&parent.fd).ok())?
-            .as_ref()
-            .map(disk::changed_ns)
-    }
-
-    /// Notes a name that we made ourselves. Only if nobody else had changed the folder does the memory stay current.
-    pub(super) fn added(&self, parent: &Parent, name: &str, before: Option<i64>) {
-        let Some(before) = before else { return };
-        let Ok(after) = rustix::fs::fstat(&parent.fd) else { return };
-        if let Some(known) = self.folders.lock().get_mut(&parent.id) {
-            let key = (known.key)(name);
-            let names = known.names.entry(key).or_default();
-            if !names.iter().any(|there| there == name) {
-                names.push(name.to_owned());
-            }
-            if known.changed_ns == before {
-                known.changed_ns = disk::changed_ns(&after);
-            }
+    /// Makes a name appear in a folder by `make`, and remembers it. Only if nobody else had changed the folder does the
+    /// memory stay current: so that we do not take each other for somebody else, our own names appear one at a time.
+    pub(super) fn adding(&self, parent: &Parent, name: &str, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let changed_ns = || rustix::fs::fstat(&parent.fd).map(|stat| disk::changed_ns(&stat)).ok();
+        let mut folders = self.folders.lock();
+        let Some(known) = folders.get_mut(&parent.id) else {
+            drop(folders);
+            return make();
+        };
+        let before = changed_ns();
+        make()?;
+        let names = known.names.entry((known.key)(name)).or_default();
+        if !names.iter().any(|there| there == name) {
+            names.push(name.to_owned());
         }
+        if let (true, Some(after)) = (before == Some(known.changed_ns), changed_ns()) {
+            known.changed_ns = after;
+        }
+        Ok(())
     }
 }

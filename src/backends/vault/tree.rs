@@ -61,11 +61,9 @@ impl Folder {
         if disk::stat(&parent.fd, name).is_ok() {
             return self.compare_tree(path, &parent, name, expected);
         }
-        let before = self.inner.names.before(&parent);
         match self.copy_in(source.as_fd(), parent.fd.as_fd(), name, expected, tag) {
             Ok(size_bytes) => {
                 crate::fault!("tree: named, not yet synced");
-                self.inner.names.added(&parent, &name.to_string_lossy(), before);
                 self.inner.parents.sync(&parent).map_err(fail)?;
                 Ok(Created::New { hash: *expected, size_bytes })
             }

@@ -64,10 +64,9 @@ impl Folder {
         let fail = |error| VaultError::of(path, error);
         let (folder, name) = split(path)?;
         let parent = self.inner.parents.open_or_make(folder).map_err(fail)?;
-        let before = self.inner.names.before(&parent);
-        match self.inner.placer.create(&parent.fd, name.as_ref(), tag, fill) {
+        let adding = |make: &dyn Fn() -> io::Result<()>| self.inner.names.adding(&parent, name, make);
+        match self.inner.placer.create_named_by(&parent.fd, name.as_ref(), tag, fill, adding) {
             Ok(size_bytes) => {
-                self.inner.names.added(&parent, name, before);
                 self.inner.parents.sync(&parent).map_err(fail)?;
                 Ok(Created::New { hash: *hash, size_bytes })
             }

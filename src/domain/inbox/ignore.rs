@@ -56,19 +56,45 @@ pub const DEFAULT_IGNORES: &[&str] = &[
     ".emm-trash",
 ];
 
-/// Whether a name matches a default or a configured pattern. A pattern with a `/` is tried on the whole relative path.
-#[must_use]
-pub fn is_ignored(path: &str, configured: &[String]) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    DEFAULT_IGNORES.iter().any(|pattern| matches(pattern, name))
-        || configured.iter().any(|pattern| matches(pattern, if pattern.contains('/') { path } else { name }))
+/// Patterns of names that are left alone, made ready once to be tried on many.
+#[derive(Debug, Clone)]
+pub struct Ignores {
+    /// Tried on names.
+    names: Vec<Vec<char>>,
+    /// Tried on whole relative paths: those with a `/`.
+    paths: Vec<Vec<char>>,
+}
+
+impl Ignores {
+    /// The default patterns and the configured ones.
+    #[must_use]
+    pub fn new(configured: &[String]) -> Self {
+        let own = configured.iter().map(String::as_str);
+        let (paths, names) = DEFAULT_IGNORES.iter().copied().chain(own).partition::<Vec<_>, _>(|it| it.contains('/'));
+        let folded = |patterns: Vec<&str>| patterns.into_iter().map(folded).collect();
+        Self { names: folded(names), paths: folded(paths) }
+    }
+
+    /// Whether what lies at this path is left alone.
+    #[must_use]
+    pub fn ignored(&self, path: &str) -> bool {
+        let name = folded(path.rsplit('/').next().unwrap_or(path));
+        let any = |patterns: &[Vec<char>], text: &[char]| patterns.iter().any(|pattern| fits(pattern, text));
+        any(&self.names, &name) || (!self.paths.is_empty() && any(&self.paths, &folded(path)))
+    }
 }
 
 /// Whether a text matches a pattern of `*`, `?` and plain characters, without regard to letter case.
 #[must_use]
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let fold = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
-    let (pattern, text) = (fold(pattern), fold(text));
+    fits(&folded(pattern), &folded(text))
+}
+
+fn folded(text: &str) -> Vec<char> {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+fn fits(pattern: &[char], text: &[char]) -> bool {
     let (mut at, mut here) = (0, 0);
     // Where to go on when the characters after the last star do not fit: one character later.
     let mut star: Option<(usize, usize)> = None;

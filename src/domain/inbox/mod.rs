@@ -5,5 +5,5 @@ mod ignore;
 mod one_thing;
 
 pub use hints::{Hints, hints, is_hint};
-pub use ignore::{DEFAULT_IGNORES, is_ignored, matches};
+pub use ignore::{DEFAULT_IGNORES, Ignores, matches};
 pub use one_thing::{Name, companion, one_thing};

@@ -24,6 +24,9 @@ pub(super) struct Chains {
     clock: Clock,
 }
 
+/// A link of a journal, and its number.
+pub(super) type Numbered = (u32, Link);
+
 impl Chains {
     pub(super) fn new(journal: Journal, state: State, clock: Clock) -> Self {
         Self { journal, state, clock }
@@ -47,6 +50,19 @@ impl Chains {
         run: &str,
         effect: Effect,
     ) -> Result<Option<Chain>> {
+        let Some((chain, link)) = self.commit(emm_id, chain, run, effect).await? else { return Ok(None) };
+        self.project(emm_id, &chain, vec![link]).await?;
+        Ok(Some(chain))
+    }
+
+    /// As [`Chains::append`], but in the journal only: whoever calls it projects what it gives, with what comes next.
+    pub(super) async fn commit(
+        &self,
+        emm_id: &str,
+        chain: Option<&Chain>,
+        run: &str,
+        effect: Effect,
+    ) -> Result<Option<(Chain, Numbered)>> {
         let number = chain.map_or(0, |chain| chain.next);
         let link = Link { format: FORMAT, at: self.clock.stamp(), run: run.to_owned(), effect };
         match self.journal.append(emm_id, number, &link).await {
@@ -65,8 +81,7 @@ impl Chains {
             }
             None => Chain::read([&link]).ok_or_else(|| Error::internal("a chain must begin with what was seen"))?,
         };
-        self.project(emm_id, &chain, vec![(number, link)]).await?;
-        Ok(Some(chain))
+        Ok(Some((chain, (number, link))))
     }
 
     /// Reads a chain again from the journal.
@@ -77,7 +92,8 @@ impl Chains {
         Ok(Some(chain))
     }
 
-    async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<(u32, Link)>) -> Result<()> {
+    /// Brings the projection to `chain`, whose last links these are.
+    pub(super) async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<Numbered>) -> Result<()> {
         // What a decision rested on stands in the journal; here it would only be copied from page to page.
         let chain = chain.clone().without_candidates();
         let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), &chain)];
@@ -93,7 +109,16 @@ impl Chains {
             let key = format!("{}/{emm_id}/{number:06}", entry.link.at);
             puts.push(Put::new(Space::Effects, key, entry.link.run.clone(), &entry));
         }
-        Ok(self.state.write(puts).await?)
+        // The journal has it: nothing waits for its copy.
+        Ok(self.state.write_soon(puts).await?)
+    }
+
+    /// Makes the projection whole again, if some of it could not be written.
+    pub(super) async fn mend(&self) -> Result<()> {
+        if !self.state.take_lost() {
+            return Ok(());
+        }
+        self.heal().await.map(drop).inspect_err(|_| self.state.set_lost())
     }
 
     /// Where the folders that are one thing lie in the vault, or are about to.

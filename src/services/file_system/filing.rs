@@ -1,12 +1,15 @@
 //! Filing one item. The order of effects is the custody: original, note, journal, and only then the inbox.
 
+use tracing::Instrument;
+
 use super::{
     FileSystem,
-    chains::ATTEMPTS_MAX,
+    chains::{ATTEMPTS_MAX, Numbered},
     plan::{Names, Prepared},
 };
 use crate::{
     backends::{
+        blocking::on_one_thread,
         inbox::InboxError,
         vault::{Created, VaultError},
     },
@@ -14,10 +17,26 @@ use crate::{
     domain::custody::{Chain, Effect, Origin, Plan, Standing},
     fault,
     rpc::{Code, Error, Result},
+    services::faults::blocking,
 };
 
+/// A plan that the journal has.
+struct Intent {
+    prepared: Prepared,
+    chain: Chain,
+    /// The link that was made for it just now and is not projected yet.
+    link: Option<Numbered>,
+}
+
 impl FileSystem {
+    /// Files an item, or says where it would. One effect blocks after the other, so they share a thread.
     pub(super) async fn file(&self, request: File) -> Result<Filed> {
+        let service = self.clone();
+        let work = async move { service.file_step_by_step(request).await };
+        on_one_thread(work.in_current_span()).await.map_err(Error::internal)?
+    }
+
+    async fn file_step_by_step(&self, request: File) -> Result<Filed> {
         let File { item, decision, run, dry_run, taken } = request;
         if dry_run {
             let before = self.chains.get(&item.emm_id).await?.filter(Chain::in_vault);
@@ -27,14 +46,20 @@ impl FileSystem {
             let prepared = self.prepare(&item, &decision, Names { avoid: &taken, ..Names::default() }).await?;
             return Ok(self.filed(&item, &prepared.plan, false));
         }
-        for _ in 0..ATTEMPTS_MAX {
-            let chain = self.chains.get(&item.emm_id).await?;
+        for attempt in 0..ATTEMPTS_MAX {
+            // What had no chain when it was listed is taken for new: its first link tells if somebody came first.
+            let new = attempt == 0 && item.standing.is_none();
+            let chain = if new { None } else { self.chains.get(&item.emm_id).await? };
             let done = match chain {
                 Some(chain) if chain.in_vault() => self.dropped_again(&item, &decision, &run).await?,
                 Some(chain) if chain.standing == Standing::Undoing => {
                     return Err(Error::conflict(format!("{} is just being undone; try again", item.place)));
                 }
-                chain => self.file_new(&item, &decision, &run, chain).await?,
+                chain => match self.file_new(&item, &decision, &run, chain).await {
+                    // The same request again, perhaps: what it was to take is not in the inbox any more.
+                    Err(_) if new && self.chains.get(&item.emm_id).await?.is_some() => None,
+                    done => done?,
+                },
             };
             if let Some(filed) = done {
                 return Ok(filed);
@@ -51,37 +76,62 @@ impl FileSystem {
         run: &str,
         chain: Option<Chain>,
     ) -> Result<Option<Filed>> {
-        let (prepared, chain) = match self.intent(item, decision, run, chain).await? {
-            Some(intent) => intent,
-            None => return Ok(None),
-        };
-        match self.carry_out(item, &prepared).await {
-            Ok(()) => {}
-            // Somebody took the name meanwhile: the next attempt settles another one.
-            Err(Carry::Taken) => return Ok(None),
-            Err(Carry::Failed(error)) => {
-                // The item is not what was planned for: nothing may stay half done until a restart.
-                if matches!(error.code, Code::NotFound | Code::Conflict) {
-                    self.give_up(&item.emm_id, &chain, &error.message, run).await?;
-                }
-                return Err(error);
-            }
-        }
-        let Some((number, _)) = chain.plan else { return Err(Error::internal("a plan was lost")) };
-        let mut filed = self.filed(item, &prepared.plan, false);
-        if prepared.plan.why.by_person {
-            fault!("filing: before the lesson");
-            filed.labels = self.teach(&item.emm_id, &chain, &prepared.plan.code).await?;
-        }
-        fault!("filing: before the journal");
-        if self.chains.append(&item.emm_id, Some(&chain), run, Effect::Filed { plan: number }).await?.is_none() {
+        let Some(Intent { prepared, chain, link }) = self.intent(item, decision, run, chain).await? else {
             return Ok(None);
-        }
+        };
+        let mut links = Vec::from_iter(link);
+        let (filed, chain) = match self.fulfil(item, &prepared, &chain, run).await {
+            Ok(Some((filed, chain, link))) => {
+                links.push(link);
+                (filed, chain)
+            }
+            failed => {
+                // From the journal, for somebody else may have gone on.
+                self.chains.reload(&item.emm_id).await?;
+                return self.after_failure(item, &chain, run, failed.map(drop)).await.map(|()| None);
+            }
+        };
+        self.chains.project(&item.emm_id, &chain, links).await?;
         fault!("filing: before the trash");
         self.take_from_inbox(item, &prepared.plan.trash).await?;
         fault!("filing: after the trash");
         self.nudge_knowledge();
         Ok(Some(filed))
+    }
+
+    /// The effects of an intent up to the link that says that they are done; nothing if somebody took a name meanwhile,
+    /// for which the next attempt settles another one, or came first in the journal.
+    async fn fulfil(
+        &self,
+        item: &Item,
+        prepared: &Prepared,
+        chain: &Chain,
+        run: &str,
+    ) -> Result<Option<(Filed, Chain, Numbered)>> {
+        match self.carry_out(item, prepared).await {
+            Ok(()) => {}
+            Err(Carry::Taken) => return Ok(None),
+            Err(Carry::Failed(error)) => return Err(error),
+        }
+        let Some((number, _)) = chain.plan else { return Err(Error::internal("a plan was lost")) };
+        let mut filed = self.filed(item, &prepared.plan, false);
+        if prepared.plan.why.by_person {
+            fault!("filing: before the lesson");
+            filed.labels = self.teach(&item.emm_id, chain, &prepared.plan.code).await?;
+        }
+        fault!("filing: before the journal");
+        let outcome = self.chains.commit(&item.emm_id, Some(chain), run, Effect::Filed { plan: number }).await?;
+        Ok(outcome.map(|(chain, link)| (filed, chain, link)))
+    }
+
+    /// An item that is not what was planned for is given up at once: nothing may stay half done until a restart.
+    async fn after_failure(&self, item: &Item, chain: &Chain, run: &str, failure: Result<()>) -> Result<()> {
+        if let Err(error) = &failure
+            && matches!(error.code, Code::NotFound | Code::Conflict)
+        {
+            self.give_up(&item.emm_id, chain, &error.message, run).await?;
+        }
+        failure
     }
 
     /// Commits the plan before its first effect, or takes up the one that is committed already.
@@ -91,7 +141,7 @@ impl FileSystem {
         decision: &Decision,
         run: &str,
         chain: Option<Chain>,
-    ) -> Result<Option<(Prepared, Chain)>> {
+    ) -> Result<Option<Intent>> {
         let mut names = Names::default();
         if let Some(chain) = &chain
             && let (Standing::Filing, Some((_, plan))) = (chain.standing, &chain.plan)
@@ -105,7 +155,9 @@ impl FileSystem {
                 return Ok(None);
             }
             match self.resume(item, plan).await? {
-                Resumed::Whole(prepared) => return Ok(Some((*prepared, chain.clone()))),
+                Resumed::Whole(prepared) => {
+                    return Ok(Some(Intent { prepared: *prepared, chain: chain.clone(), link: None }));
+                }
                 Resumed::Names(note, original) => (names.note, names.original) = (note, original),
             }
         }
@@ -116,9 +168,9 @@ impl FileSystem {
             None => Effect::Seen { origin, plan: Some(plan) },
             Some(_) => Effect::Filing { origin, plan },
         };
-        let chain = self.chains.append(&item.emm_id, chain.as_ref(), run, effect).await?;
+        let committed = self.chains.commit(&item.emm_id, chain.as_ref(), run, effect).await?;
         fault!("filing: after the intent");
-        Ok(chain.map(|chain| (prepared, chain)))
+        Ok(committed.map(|(chain, link)| Intent { prepared, chain, link: Some(link) }))
     }
 
     /// What of a committed plan can still be carried out: all of it, or the names that are free or hold our own bytes.
@@ -174,7 +226,7 @@ impl FileSystem {
             }
             taken
         };
-        match tokio::task::spawn_blocking(take).await.map_err(Error::internal)? {
+        match blocking(take).await? {
             Ok(_) => Ok(()),
             // Its owner took it back after it was filed, or put other bytes in its place: both are theirs to do.
             Err(InboxError::NotFound { .. } | InboxError::Changed { .. }) => Ok(()),
@@ -191,7 +243,7 @@ impl FileSystem {
         let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
         let (date, emm_id, place) = (plan.trash.clone(), item.emm_id.clone(), item.place.clone());
         let look = move || Ok((inbox.exists(&place)?, inbox.find_in_trash(&trash, &date, &emm_id)?.is_empty()));
-        let looked: Result<_, InboxError> = tokio::task::spawn_blocking(look).await.map_err(Error::internal)?;
+        let looked: Result<_, InboxError> = blocking(look).await?;
         let (there, untaken) = looked?;
         if !there {
             // The same request again, whose reply was lost: it is done.

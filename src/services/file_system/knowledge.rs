@@ -11,7 +11,10 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex as Turn, Notify, watch};
+use tokio::{
+    sync::{Mutex as Turn, Notify, watch},
+    time::timeout,
+};
 
 use super::{
     FileSystem,
@@ -45,6 +48,10 @@ const BATCH: usize = 256;
 const SCAN_REST: u32 = 10;
 const SCAN_REST_MIN: Duration = Duration::from_millis(200);
 
+/// A burst of filings is over when none came for so long; it is looked at after so long in any case.
+const BURST_PAUSE: Duration = Duration::from_millis(200);
+const BURST_MAX: Duration = Duration::from_secs(10);
+
 /// How far the vault is known.
 pub(super) struct Knowledge {
     /// The last label; nothing while the vault was not yet read once.
@@ -71,6 +78,14 @@ impl Default for Knowledge {
 }
 
 impl Knowledge {
+    /// Filings come in bursts, and a scan beside one takes from it what it needs itself: waits until one is over.
+    async fn burst(&self) -> Wake {
+        let over = async { while timeout(BURST_PAUSE, self.wake.notified()).await.is_ok() {} };
+        // For ever it must not wait: what was filed is to be found.
+        let _ = timeout(BURST_MAX, over).await;
+        Wake::Changed
+    }
+
     pub(super) fn labels(&self) -> Option<u64> {
         *self.labels.borrow()
     }
@@ -141,7 +156,7 @@ impl FileSystem {
                 tokio::time::sleep(rest).await;
                 tokio::select! {
                     wake = watch.next() => wake,
-                    () = self.knowledge.wake.notified() => Wake::Changed,
+                    () = self.knowledge.wake.notified() => self.knowledge.burst().await,
                 }
             };
             if stop.run_until_cancelled(next).await.is_none() {

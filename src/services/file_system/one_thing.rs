@@ -5,7 +5,8 @@ use crate::{
     backends::vault::{Created, Listing, VaultError},
     contracts::file_system::Item,
     domain::note::{self, NoteInput, TextFormat},
-    rpc::{Error, Result},
+    rpc::Result,
+    services::faults::blocking,
 };
 
 impl FileSystem {
@@ -23,19 +24,17 @@ impl FileSystem {
         let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
         let hash = parse_hash(&item.hash)?;
         if item.folder.is_some() {
-            let opened = tokio::task::spawn_blocking(move || inbox.open_folder(&place)).await;
-            let tree = opened.map_err(Error::internal)??;
+            let tree = blocking(move || inbox.open_folder(&place)).await??;
             return Ok(self.parts.vault.create_tree(path, tree, hash, &item.emm_id).await);
         }
-        let opened = tokio::task::spawn_blocking(move || inbox.open(&place)).await;
-        let file = opened.map_err(Error::internal)??;
+        let file = blocking(move || inbox.open(&place)).await??;
         Ok(self.parts.vault.create_from_file(path, file, hash, &item.emm_id).await)
     }
 
     /// What the note of a folder says instead of a text and a link: Obsidian links no folders.
     pub(super) async fn folder_note(&self, item: &Item, reason: &str, input: NoteInput) -> Result<NoteInput> {
         let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
-        let listed = tokio::task::spawn_blocking(move || inbox.paths(&place)).await.map_err(Error::internal)??;
+        let listed = blocking(move || inbox.paths(&place)).await??;
         let paths: Vec<String> = listed.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         Ok(NoteInput {
             kind: reason.to_owned(),

@@ -11,6 +11,7 @@ use crate::{
         note::{self, NoteInput, TextFormat, VaultStyle},
     },
     rpc::{Error, Result},
+    services::faults::blocking,
 };
 
 /// A plan and the bytes of its note; none where the note is written already.
@@ -102,13 +103,13 @@ impl FileSystem {
     async fn own_bytes(&self, item: &Item) -> Result<Option<Vec<u8>>> {
         let (inbox, place, limit) = (self.parts.inbox.clone(), item.place.clone(), item.bytes);
         let read = move || -> Result<Vec<u8>> {
-            let mut bytes = Vec::new();
             let file = inbox.open(&place)?;
+            let mut bytes = Vec::with_capacity(usize::try_from(limit + 1).unwrap_or_default());
             std::io::Read::read_to_end(&mut std::io::Read::take(file, limit + 1), &mut bytes)
                 .map_err(|error| Error::unavailable(format!("{place}: {error}")))?;
             Ok(bytes)
         };
-        let bytes = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
+        let bytes = blocking(read).await??;
         if blake3::hash(&bytes).to_hex().as_str() != item.hash {
             return Err(Error::conflict(format!("{} changed while it was being filed", item.place)));
         }

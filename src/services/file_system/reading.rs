@@ -9,6 +9,7 @@ use crate::{
         note,
     },
     rpc::{Error, Result},
+    services::faults::blocking,
 };
 
 impl FileSystem {
@@ -34,7 +35,7 @@ impl FileSystem {
                 }
                 Ok(file)
             };
-            let file = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
+            let file = blocking(open).await??;
             match self.parts.parsers.read(file, &name).await {
                 Ok(extracted) => Ok(described(extracted, &name)),
                 // Encrypted or malformed: it is still filed by its name, its type and its folders.

@@ -29,9 +29,11 @@ impl FileSystem {
         }
     }
 
-    /// Ends the parser processes, and with them what they still read.
+    /// Ends the parser processes, and with them what they still read; and has on disk what was only to be written soon.
     pub async fn close(&self) {
         self.parts.parsers.close().await;
+        // What is not written now is made again at the next start.
+        let _ = self.parts.state.write(Vec::new()).await;
     }
 
     /// Clears what is older than the retention, but only while every item is accounted for: as long as an original is
