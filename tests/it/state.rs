@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use emm::{
-    backends::state::{Put, Select, Settings, Space, State, StateError},
+    backends::state::{Put, Select, Space, Sqlite, SqliteSettings, State, StateError},
     contracts::{
         file_system::{History, Overview, Reindex, Verify},
         file_system_agent::{ListReviews, Sweep},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn open(path: &Path) -> State {
-    State::open(path, &Settings { queue_max: 64, batch_max: 64 }).unwrap()
+    State::Sqlite(Sqlite::open(path, &SqliteSettings { queue_max: 64, batch_max: 64 }).unwrap())
 }
 
 fn put(key: &str) -> Put {
@@ -68,7 +68,8 @@ async fn a_commit_that_fails_says_why() {
 async fn a_step_that_panics_ends_nothing_but_itself() {
     let folder = tempfile::tempdir().unwrap();
     let state = open(&folder.path().join("state.sqlite"));
-    let (written, panicked) = tokio::join!(state.write(vec![put("one")]), state.panic());
+    let State::Sqlite(sqlite) = &state else { panic!("it is not in a file") };
+    let (written, panicked) = tokio::join!(state.write(vec![put("one")]), sqlite.panic());
     written.unwrap();
     assert!(matches!(panicked, Err(StateError::Panicked)), "{panicked:?}");
     state.write(vec![put("two")]).await.unwrap();

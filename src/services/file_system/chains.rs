@@ -134,6 +134,13 @@ impl Chains {
 
     /// Reads every chain of the journal that the projection does not have whole. Returns how many items the journal has.
     pub(super) async fn heal(&self) -> Result<usize> {
+        let state = self.state.begin_healing().await?;
+        let items = Chains { state: state.clone(), ..self.clone() }.make_whole().await?;
+        state.healed().await?;
+        Ok(items)
+    }
+
+    async fn make_whole(&self) -> Result<usize> {
         let lengths = self.journal.lengths().await?;
         let known: BTreeMap<String, Chain> =
             self.state.sound(Space::Chains, Select::default()).await?.into_iter().collect();

@@ -15,6 +15,9 @@ use crate::{
     rpc::{Answer, Error, Result},
 };
 
+/// The pause between two tries to make the projection again.
+const HEAL_PAUSE: Duration = Duration::from_millis(200);
+
 impl FileSystem {
     /// Clears expired trash until shutdown.
     pub async fn upkeep(&self, stop: Shutdown) -> Result<()> {
@@ -27,6 +30,30 @@ impl FileSystem {
                 return Ok(());
             }
         }
+    }
+
+    /// Makes the projection again whenever a server lost it, until shutdown.
+    pub async fn keep_whole(&self, stop: Shutdown) -> Result<()> {
+        while stop.run_until_cancelled(self.parts.state.lost()).await.is_some() {
+            let healed = stop.run_until_cancelled(self.chains.heal()).await;
+            let fault = match healed {
+                None => break,
+                Some(Ok(items)) => {
+                    tracing::warn!(items, "the server of the state was away or lost what it had; it is whole again");
+                    // The notes that were known, and the questions that were asked, may be lost as well.
+                    self.nudge_knowledge();
+                    self.nudge();
+                    None
+                }
+                Some(Err(error)) => Some(error.message),
+            };
+            let failed = fault.is_some();
+            self.parts.health.report("state", true, fault);
+            if failed && stop.run_until_cancelled(tokio::time::sleep(HEAL_PAUSE)).await.is_none() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Ends the parser processes, and with them what they still read.
