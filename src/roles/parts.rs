@@ -10,7 +10,7 @@ use crate::{
     agents::file_system::FileSystemAgent,
     backends::{
         Clock,
-        cache::Cache,
+        cache::{self, Cache},
         home::Home,
         inbox::Inbox,
         parsers::{self, Parsers},
@@ -60,20 +60,15 @@ pub struct Kept {
     program: PathBuf,
     redis: Arc<OnceCell<Redis>>,
     state: Arc<OnceCell<State>>,
+    cache: Arc<OnceCell<Cache>>,
     store: Arc<OnceCell<(Store, String)>>,
 }
 
 impl Kept {
     /// Nothing is open yet.
     pub fn new(home: Home, clock: Clock, program: PathBuf) -> Self {
-        Self {
-            home: Arc::new(home),
-            clock,
-            program,
-            redis: Arc::default(),
-            state: Arc::default(),
-            store: Arc::default(),
-        }
+        let (redis, state, cache, store) = Default::default();
+        Self { home: Arc::new(home), clock, program, redis, state, cache, store }
     }
 
     /// The server that nodes share; nothing is connected before it is used.
@@ -91,6 +86,18 @@ impl Kept {
             Ok::<_, Error>(State::open(&config.state, &self.home.state(), server.as_ref()).await?)
         };
         self.state.get_or_try_init(open).await.cloned()
+    }
+
+    async fn cache(&self, config: &Config, health: &Health) -> Result<Cache> {
+        let open = || async {
+            Ok::<_, Error>(match config.cache.backend {
+                cache::Backend::Memory => Cache::in_memory(&config.cache.memory),
+                cache::Backend::Redis => {
+                    Cache::on_server(&config.cache.redis, self.redis(config).await?, health.clone())
+                }
+            })
+        };
+        self.cache.get_or_try_init(open).await.cloned()
     }
 
     /// The store and its identity. A home that belongs to another one is refused before anything is written.
@@ -137,6 +144,7 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
         labels: Labels::new(store.clone()),
         structures: Structures::new(store),
         store: id,
+        cache: parts.kept.cache(&parts.config, &parts.health).await?,
         snapshot: parts.kept.home.knowledge(),
     })
     .await?;
@@ -154,6 +162,7 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
         path: parts.kept.home.jd.clone(),
         ids: Ids::new(store.clone()),
         structures: Structures::new(store),
+        cache: parts.kept.cache(&parts.config, &parts.health).await?,
         health: parts.health.clone(),
     })
     .await?;
@@ -185,7 +194,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
         labels: Labels::new(store.clone()),
         structures: Structures::new(store),
         state: parts.kept.state(&parts.config).await?,
-        cache: Cache::new(&parts.config.cache),
+        cache: parts.kept.cache(&parts.config, &parts.health).await?,
         parsers: Parsers::new(
             parts.config.parsers.clone(),
             parts.kept.program.clone(),

@@ -10,6 +10,7 @@
 )]
 
 mod agents;
+mod cache;
 mod classify;
 mod cli;
 mod custody;
