@@ -1,6 +1,9 @@
 //! What every state does, in a file and on a server: one set of tests for both.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use emm::{
     backends::{
@@ -204,4 +207,26 @@ async fn a_lease_has_one_owner_and_a_token_that_grows() {
     both.server.command::<()>(&["FLUSHALL"]);
     let after = redis.lease("lost", "two", 60_000).await.unwrap().unwrap();
     assert!(after.token > before.token, "{after:?} {before:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_a_vanished_node_held_is_done_by_another() {
+    let both = both().await;
+    let [(_, file), (_, one)] = &both.states;
+    let redis = Redis::new(&both.server.settings("a")).unwrap();
+    let other = State::Redis(RedisState::open(redis, &settings()).await.unwrap());
+    let held = one.hold("work").await.unwrap().unwrap();
+    assert!(other.hold("work").await.unwrap().is_none());
+    assert!(other.hold("other work").await.unwrap().is_some());
+    held.let_go().await;
+    let vanished = other.hold("work").await.unwrap().unwrap();
+    // As with kill -9: nobody renews it, and nobody gives it back.
+    drop(vanished);
+    let begun = Instant::now();
+    assert!(one.hold("work").await.unwrap().is_none(), "not before its lease ended");
+    assert!(one.hold_within("work", Duration::from_secs(60)).await.unwrap().is_some());
+    assert!(begun.elapsed() < Duration::from_secs(8), "within one lease: {:?}", begun.elapsed());
+    // A home has one node, which never waits for itself.
+    let (first, second) = (file.hold("work").await.unwrap(), file.hold("work").await.unwrap());
+    assert!(first.is_some() && second.is_some());
 }

@@ -1,13 +1,20 @@
 //! A server that loses all it had, under running nodes and between two starts: nothing is forgotten or filed twice.
 
-use emm::contracts::{
-    file_system::{Account, History, Overview, Verify},
-    file_system_agent::{ListReviews, Sweep, Swept},
+use emm::{
+    backends::{
+        redis::Redis,
+        state::{RedisState, State},
+    },
+    config::Config,
+    contracts::{
+        file_system::{Account, History, Overview, Verify},
+        file_system_agent::{ListReviews, Sweep, Swept},
+    },
 };
 use serde_json::{Value, json};
 
 use crate::{
-    process::JD,
+    process::{JD, eventually},
     redis_server::RedisServer,
     world::{BOTH, Placement, World},
 };
@@ -100,12 +107,49 @@ async fn an_idle_node_notices_and_says_so_to_nobody() {
     server.command::<()>(&["FLUSHALL"]);
     // Nobody calls anything.
     tokio::task::block_in_place(|| {
-        crate::process::eventually("the chains are there again", || {
+        eventually("the chains are there again", || {
             (server.command::<usize>(&["HLEN", "vault:state:chains:values"]) == before).then_some(())
         });
-        crate::process::eventually("the notes are there again", || {
+        eventually("the notes are there again", || {
             (server.command::<usize>(&["HLEN", "vault:state:notes:values"]) == 1).then_some(())
         });
+    });
+    world.stop().await;
+}
+
+/// How many scripts the server has run.
+fn scripts(server: &RedisServer) -> u64 {
+    let info: String = server.command(&["INFO", "commandstats"]);
+    let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    calls.and_then(|line| line.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inbox_that_another_node_sweeps_is_left_to_it() {
+    let server = RedisServer::start();
+    let redis = Redis::new(&server.settings("vault")).unwrap();
+    let settings = Config::load(None, &json!({})).unwrap().state.redis;
+    let other = State::Redis(RedisState::open(redis, &settings).await.unwrap());
+    let lease = other.lease("sweep", "another node", 600_000).await.unwrap().unwrap();
+
+    let mut flags = extra(&server);
+    flags["inbox"] = json!({ "settle_seconds": 0 });
+    flags["file_system_agent"] = json!({ "look_ms": 50, "settling_look_ms": 20 });
+    let world = World::start(Placement::Together, JD, &flags).await;
+    world.caught_up().await;
+    world.drop_file("11/note.txt", b"A note about the house.\n");
+    let before = scripts(&server);
+    tokio::task::block_in_place(|| {
+        eventually("its agent asked for its turn many times", || (scripts(&server) > before + 30).then_some(()));
+    });
+    assert!(world.files("vault").is_empty(), "it swept all the same");
+    // Who asks for a sweep gets one.
+    assert_eq!(sweep(&world).await.filed.len(), 1);
+
+    world.drop_file("12/roof.txt", b"The roof was mended.\n");
+    other.release(&lease).await.unwrap();
+    tokio::task::block_in_place(|| {
+        eventually("its agent sweeps", || (world.files("vault").len() == 4).then_some(()));
     });
     world.stop().await;
 }

@@ -2,6 +2,7 @@
 //!
 //! One table of entries, each in a space, under a key, with a tag to select by: what SQLite and Redis can both keep.
 
+mod hold;
 mod lease;
 mod redis;
 mod sqlite;
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub use hold::Held;
 pub use lease::Lease;
 pub use redis::{RedisState, Settings as RedisSettings};
 pub use sqlite::{Settings as SqliteSettings, Sqlite};

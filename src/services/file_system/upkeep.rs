@@ -24,7 +24,12 @@ impl FileSystem {
         let pause = Duration::from_secs(self.parts.settings.expiry_seconds.max(1));
         loop {
             if !self.parts.read_only {
-                self.clear_trash().await?;
+                // One node is enough for it.
+                if let Some(held) = self.parts.state.hold("upkeep").await? {
+                    let cleared = self.clear_trash().await;
+                    held.let_go().await;
+                    cleared?;
+                }
             }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Ok(());
