@@ -11,8 +11,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use secrets::Secret;
-
+pub use crate::domain::secret::Secret;
 use crate::{agents, backends, rpc, services};
 
 /// The defaults, and their documentation.
@@ -30,6 +29,8 @@ pub struct Config {
     pub paths: backends::home::Settings,
     /// Where other roles are.
     pub peers: rpc::peers::Settings,
+    /// The server that cache and state may be in.
+    pub redis: backends::redis::Settings,
     /// The cache.
     pub cache: backends::cache::Settings,
     /// The state.

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod home;
 pub mod inbox;
 pub mod parsers;
+pub mod redis;
 pub mod search;
 pub mod state;
 pub mod store;

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, sync::Arc};
 
 use futures_util::FutureExt;
-use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::{Built, Loop};
@@ -11,12 +10,13 @@ use crate::{
     agents::file_system::FileSystemAgent,
     backends::{
         Clock,
-        cache::Cache,
+        cache::{self, Cache},
         home::Home,
         inbox::Inbox,
         parsers::{self, Parsers},
+        redis::Redis,
         search,
-        state::State,
+        state::{self, State},
         store::{Ids, Journal, Labels, Store, Structures},
         vault::Vault,
     },
@@ -58,18 +58,46 @@ pub struct Kept {
     home: Arc<Home>,
     clock: Clock,
     program: PathBuf,
-    state: Arc<Mutex<Option<State>>>,
+    redis: Arc<OnceCell<Redis>>,
+    state: Arc<OnceCell<State>>,
+    cache: Arc<OnceCell<Cache>>,
     store: Arc<OnceCell<(Store, String)>>,
 }
 
 impl Kept {
     /// Nothing is open yet.
     pub fn new(home: Home, clock: Clock, program: PathBuf) -> Self {
-        Self { home: Arc::new(home), clock, program, state: Arc::default(), store: Arc::default() }
+        let (redis, state, cache, store) = Default::default();
+        Self { home: Arc::new(home), clock, program, redis, state, cache, store }
     }
 
-    fn state(&self, config: &Config) -> Result<State> {
-        once(&self.state, || Ok(State::open(&self.home.state(), &config.state)?))
+    /// The server that nodes share; nothing is connected before it is used.
+    async fn redis(&self, config: &Config) -> Result<Redis> {
+        let open = || async { Ok::<_, Error>(Redis::new(&config.redis)?) };
+        self.redis.get_or_try_init(open).await.cloned()
+    }
+
+    async fn state(&self, config: &Config) -> Result<State> {
+        let open = || async {
+            let server = match config.state.backend {
+                state::Backend::Sqlite => None,
+                state::Backend::Redis => Some(self.redis(config).await?),
+            };
+            Ok::<_, Error>(State::open(&config.state, &self.home.state(), server.as_ref()).await?)
+        };
+        self.state.get_or_try_init(open).await.cloned()
+    }
+
+    async fn cache(&self, config: &Config, health: &Health) -> Result<Cache> {
+        let open = || async {
+            Ok::<_, Error>(match config.cache.backend {
+                cache::Backend::Memory => Cache::in_memory(&config.cache.memory),
+                cache::Backend::Redis => {
+                    Cache::on_server(&config.cache.redis, self.redis(config).await?, health.clone())
+                }
+            })
+        };
+        self.cache.get_or_try_init(open).await.cloned()
     }
 
     /// The store and its identity. A home that belongs to another one is refused before anything is written.
@@ -88,14 +116,6 @@ impl Kept {
     }
 }
 
-fn once<T: Clone>(slot: &Mutex<Option<T>>, open: impl FnOnce() -> Result<T>) -> Result<T> {
-    let mut slot = slot.lock();
-    match &*slot {
-        Some(open) => Ok(open.clone()),
-        None => Ok(slot.insert(open()?).clone()),
-    }
-}
-
 impl Parts {
     fn toolbox(&self) -> Toolbox {
         Toolbox::new(self.limits.clone())
@@ -105,7 +125,7 @@ impl Parts {
 /// `file-system-agent`.
 pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
     let settings = parts.config.file_system_agent.clone();
-    let state = parts.kept.state(&parts.config)?;
+    let state = parts.kept.state(&parts.config).await?;
     let agent = Arc::new(FileSystemAgent::new(settings, state, parts.tools.clone()));
     let toolbox = parts
         .toolbox()
@@ -124,6 +144,7 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
         labels: Labels::new(store.clone()),
         structures: Structures::new(store),
         store: id,
+        cache: parts.kept.cache(&parts.config, &parts.health).await?,
         snapshot: parts.kept.home.knowledge(),
     })
     .await?;
@@ -141,6 +162,7 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
         path: parts.kept.home.jd.clone(),
         ids: Ids::new(store.clone()),
         structures: Structures::new(store),
+        cache: parts.kept.cache(&parts.config, &parts.health).await?,
         health: parts.health.clone(),
     })
     .await?;
@@ -171,8 +193,8 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
         journal: Journal::new(store.clone()),
         labels: Labels::new(store.clone()),
         structures: Structures::new(store),
-        state: parts.kept.state(&parts.config)?,
-        cache: Cache::new(&parts.config.cache),
+        state: parts.kept.state(&parts.config).await?,
+        cache: parts.kept.cache(&parts.config, &parts.health).await?,
         parsers: Parsers::new(
             parts.config.parsers.clone(),
             parts.kept.program.clone(),
@@ -204,6 +226,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let inbox = Loop::new("inbox", service.clone(), |service, stop| async move { service.watch_inbox(stop).await });
     let vault = Loop::new("vault", service.clone(), |service, stop| async move { service.watch_vault(stop).await });
     let upkeep = Loop::new("upkeep", service.clone(), |service, stop| async move { service.upkeep(stop).await });
+    let whole = Loop::new("state", service.clone(), |service, stop| async move { service.keep_whole(stop).await });
     let close = async move { service.close().await }.boxed();
-    Ok(Built { toolbox, loops: vec![inbox, vault, upkeep], close: Some(close) })
+    Ok(Built { toolbox, loops: vec![inbox, vault, upkeep, whole], close: Some(close) })
 }

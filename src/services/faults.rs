@@ -2,8 +2,8 @@
 
 use crate::{
     backends::{
-        home::HomeError, inbox::InboxError, parsers::Failure, search, state::StateError, store::StoreError,
-        vault::VaultError,
+        home::HomeError, inbox::InboxError, parsers::Failure, redis::Fault, search, state::StateError,
+        store::StoreError, vault::VaultError,
     },
     rpc::{Error, Result},
 };
@@ -28,8 +28,19 @@ impl From<StateError> for Error {
     fn from(error: StateError) -> Self {
         match error {
             StateError::Damaged { .. } | StateError::Panicked => Error::internal(error),
-            StateError::Database(_) | StateError::OtherVersion | StateError::Closed => Error::unavailable(error),
+            StateError::NoServer => Error::invalid(error),
+            StateError::Database(_)
+            | StateError::OtherVersion
+            | StateError::Closed
+            | StateError::Redis(_)
+            | StateError::Emptied => Error::unavailable(error),
         }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Error::unavailable(fault)
     }
 }
 

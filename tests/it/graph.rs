@@ -9,7 +9,7 @@ use std::{
 };
 
 use emm::{
-    backends::state::{Settings, State as Kept},
+    backends::state::{Sqlite, SqliteSettings as Settings, State as Kept},
     graph::{Checkpoint, Checkpoints, Executor, Graph, Input, Outcome, Reducer, State, Status, Turn},
     rpc::{Code, Error, Result},
 };
@@ -71,7 +71,7 @@ impl Bench {
 
     /// As a process that starts over what an earlier one kept.
     fn kept(folder: &Path) -> Bench {
-        let settings = emm::config::Config::load(None, &json!({})).unwrap().state;
+        let settings = emm::config::Config::load(None, &json!({})).unwrap().state.sqlite;
         Bench::over(Checkpoints::new(open(folder, &settings)))
     }
 
@@ -85,7 +85,7 @@ impl Bench {
 }
 
 fn open(folder: &Path, settings: &Settings) -> Kept {
-    Kept::open(&folder.join("state.sqlite"), settings).unwrap()
+    Kept::Sqlite(Sqlite::open(&folder.join("state.sqlite"), settings).unwrap())
 }
 
 fn start(sure: bool) -> Input {

@@ -4,7 +4,10 @@
 use std::{fs, path::Path};
 
 use emm::{
-    backends::store::{Labels, Lesson, Store, Structures},
+    backends::{
+        cache::{Cache, Memory},
+        store::{Labels, Lesson, Store, Structures},
+    },
     contracts::content_classifier::{Classified, Classify},
     domain::jd,
     rpc::Answer,
@@ -17,6 +20,7 @@ async fn open(root: &Path, store: &Store) -> ContentClassifier {
         labels: Labels::new(store.clone()),
         structures: Structures::new(store.clone()),
         store: store.identify().await.unwrap(),
+        cache: Cache::in_memory(&Memory { bytes_max: 1 << 20 }),
         snapshot: root.join("knowledge.bin"),
     })
     .await

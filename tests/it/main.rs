@@ -10,6 +10,7 @@
 )]
 
 mod agents;
+mod cache;
 mod classify;
 mod cli;
 mod custody;
@@ -30,11 +31,15 @@ mod one_thing;
 mod parsers;
 mod process;
 mod quarantine;
+mod redis;
+mod redis_server;
 mod scenarios;
 mod search;
 mod second_thoughts;
 mod sources;
 mod state;
+mod state_both;
+mod state_lost;
 mod store;
 mod structures;
 mod supervise;

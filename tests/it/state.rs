@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use emm::{
-    backends::state::{Put, Select, Settings, Space, State, StateError},
+    backends::state::{Put, Select, Space, Sqlite, SqliteSettings, State, StateError},
     contracts::{
         file_system::{History, Overview, Reindex, Verify},
         file_system_agent::{ListReviews, Sweep},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn open(path: &Path) -> State {
-    State::open(path, &Settings { queue_max: 64, batch_max: 64 }).unwrap()
+    State::Sqlite(Sqlite::open(path, &SqliteSettings { queue_max: 64, batch_max: 64 }).unwrap())
 }
 
 fn put(key: &str) -> Put {
@@ -68,11 +68,46 @@ async fn a_commit_that_fails_says_why() {
 async fn a_step_that_panics_ends_nothing_but_itself() {
     let folder = tempfile::tempdir().unwrap();
     let state = open(&folder.path().join("state.sqlite"));
-    let (written, panicked) = tokio::join!(state.write(vec![put("one")]), state.panic());
+    let State::Sqlite(sqlite) = &state else { panic!("it is not in a file") };
+    let (written, panicked) = tokio::join!(state.write(vec![put("one")]), sqlite.panic());
     written.unwrap();
     assert!(matches!(panicked, Err(StateError::Panicked)), "{panicked:?}");
     state.write(vec![put("two")]).await.unwrap();
     assert_eq!(keys(&state).await, ["one", "two"]);
+}
+
+/// Says whether the state counts as one that lost something.
+async fn has_lost(state: &State) -> bool {
+    // Whatever was queued has been tried when this is answered.
+    keys(state).await;
+    futures_util::FutureExt::now_or_never(state.lost()).is_some()
+}
+
+#[tokio::test]
+async fn what_is_written_soon_is_found_at_once_and_told_if_it_was_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.sqlite");
+    let state = open(&path);
+    state.write_soon(vec![put("one")]).await.unwrap();
+    assert_eq!(keys(&state).await, ["one"]);
+    assert!(!has_lost(&state).await);
+
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON entries WHEN new.key = 'poison'
+                  BEGIN SELECT RAISE(ABORT, 'no poison'); END";
+    Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
+    state.write_soon(vec![put("before"), put("poison")]).await.unwrap();
+    assert!(has_lost(&state).await);
+    assert_eq!(keys(&state).await, ["one"], "all or none");
+
+    // What is lost while it is made again is lost still.
+    let healing = state.begin_healing().await.unwrap();
+    assert!(healing.write_soon(vec![put("poison")]).await.is_err(), "who makes it again has to know");
+    state.write_soon(vec![put("poison")]).await.unwrap();
+    keys(&state).await;
+    healing.healed().await.unwrap();
+    assert!(has_lost(&state).await);
+    state.begin_healing().await.unwrap().healed().await.unwrap();
+    assert!(!has_lost(&state).await);
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use emm::{
-    backends::store::{Ids, Store, Structures},
+    backends::{
+        cache::{Cache, Memory},
+        store::{Ids, Store, Structures},
+    },
     contracts::jd_classifier::{GetStructure, Published, Reserve},
     life::{Health, Overall, Shutdown},
     rpc::{Answer, Code, Error},
@@ -38,6 +41,7 @@ impl Place {
             path: self.jd(),
             ids: Ids::new(store.clone()),
             structures: Structures::new(store),
+            cache: Cache::in_memory(&Memory { bytes_max: 1 << 20 }),
             health: self.health.clone(),
         })
         .await

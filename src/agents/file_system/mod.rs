@@ -47,6 +47,9 @@ pub struct Settings {
     pub excerpt_chars: usize,
 }
 
+/// The name of the work of sweeping, among all nodes of an inbox.
+const SWEEP: &str = "sweep";
+
 /// What the nodes of both graphs hold.
 #[derive(Clone)]
 struct Context {
@@ -63,6 +66,7 @@ struct Inner {
     checkpoints: Checkpoints,
     items: Arc<Executor<Context>>,
     sweeps: Executor<sweep::Context>,
+    state: State,
     /// One sweep at a time: two would only look at the same items.
     sweeping: Mutex<()>,
 }
@@ -70,7 +74,7 @@ struct Inner {
 impl FileSystemAgent {
     /// The agent over its own state and the tools of all roles.
     pub fn new(settings: Settings, state: State, tools: Tools) -> FileSystemAgent {
-        let checkpoints = Checkpoints::new(state);
+        let checkpoints = Checkpoints::new(state.clone());
         let context = Context { tools, settings: Arc::new(settings) };
         let items = Arc::new(Executor::new(item::graph(), context.clone(), checkpoints.clone()));
         let over = sweep::Threads { executor: items.clone(), checkpoints: checkpoints.clone() };
@@ -79,7 +83,7 @@ impl FileSystemAgent {
         let dry_items = Arc::new(Executor::new(item::graph(), context.clone(), forgotten.clone()));
         let dry = sweep::Threads { executor: dry_items, checkpoints: forgotten };
         let sweeps = Executor::new(sweep::graph(), sweep::Context { item: context.clone(), real: over, dry }, sweeping);
-        FileSystemAgent(Arc::new(Inner { context, checkpoints, items, sweeps, sweeping: Mutex::new(()) }))
+        FileSystemAgent(Arc::new(Inner { context, checkpoints, items, sweeps, state, sweeping: Mutex::new(()) }))
     }
 
     /// Sweeps whenever the inbox changed, until shutdown.
@@ -90,9 +94,11 @@ impl FileSystemAgent {
             return Ok(());
         }
         let mut seen: Option<Listing> = None;
+        // Another node sweeps this inbox: if it vanishes, what it leaves is ours.
+        let mut elsewhere = false;
         loop {
             let wait_ms = match &seen {
-                Some(listing) if listing.settling > 0 => settings.settling_look_ms,
+                Some(listing) if listing.settling > 0 || elsewhere => settings.settling_look_ms,
                 _ => settings.look_ms,
             };
             let request = ListInbox { after: seen.as_ref().map(|it| it.generation), wait_ms, ..ListInbox::default() };
@@ -107,12 +113,24 @@ impl FileSystemAgent {
                 }
             };
             if listing.labels.is_some() && !listing.items.is_empty() {
-                // A sweep that has begun goes on to its end within the drain; items under way are checkpointed.
-                let swept = self.sweep(Sweep::default(), Some(listing.clone()), stop.clone()).await;
-                swept.map(|swept| report(&swept)).unwrap_or_else(|error| tracing::warn!("a sweep failed: {error}"));
+                let held = self.0.state.hold(SWEEP).await;
+                elsewhere = matches!(held, Ok(None));
+                // Where nobody can say who sweeps, both may: who comes second finds nothing left to do.
+                if !elsewhere {
+                    self.sweep_and_report(listing.clone(), stop.clone()).await;
+                }
+                if let Ok(Some(held)) = held {
+                    held.let_go().await;
+                }
             }
             seen = Some(listing);
         }
+    }
+
+    /// A sweep that has begun goes on to its end within the drain; items under way are checkpointed.
+    async fn sweep_and_report(&self, listing: Listing, stop: Shutdown) {
+        let swept = self.sweep(Sweep::default(), Some(listing), stop).await;
+        swept.map(|swept| report(&swept)).unwrap_or_else(|error| tracing::warn!("a sweep failed: {error}"));
     }
 }
 
@@ -128,6 +146,12 @@ fn report(swept: &Swept) {
 
 impl Answer<Sweep> for FileSystemAgent {
     async fn answer(&self, request: Sweep) -> Result<Swept> {
-        self.sweep(request, None, Shutdown::new()).await
+        // Somebody waits for it, so it is done whoever else sweeps; but nobody else needs to begin meanwhile.
+        let held = if request.dry_run { None } else { self.0.state.hold(SWEEP).await.ok().flatten() };
+        let swept = self.sweep(request, None, Shutdown::new()).await;
+        if let Some(held) = held {
+            held.let_go().await;
+        }
+        swept
     }
 }

@@ -34,6 +34,7 @@ pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
 pub(super) struct Shared {
     pub(super) settings: Settings,
+    means: String,
     pub(super) program: PathBuf,
     pub(super) args: Vec<OsString>,
     pub(super) ocr: Ocr,
@@ -86,6 +87,7 @@ impl Parsers {
         settings.children_max = settings.children_max.clamp(1, CHILDREN_MAX);
         let places = settings.children_max;
         Parsers(Arc::new(Shared {
+            means: settings.means(),
             settings,
             program,
             args,
@@ -96,6 +98,12 @@ impl Parsers {
             ids: Ids::default(),
             closed: CancellationToken::new(),
         }))
+    }
+
+    /// A short name of those settings that change what comes out of a document.
+    #[must_use]
+    pub fn means(&self) -> &str {
+        &self.0.means
     }
 
     /// Reads a document in a child. `file` is a regular file opened for reading; `name` is its name, by which readers

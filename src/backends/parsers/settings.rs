@@ -39,6 +39,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A short name of those settings that change what comes out of a document.
+    pub(super) fn means(&self) -> String {
+        let Settings { text_bytes_max, unpacked_bytes_max, document_bytes_max, ocr, ocr_languages, .. } = self;
+        let (ocr_ms_max, ocr_bytes_max) = (self.ocr_ms_max, self.ocr_bytes_max);
+        let sizes = format!("{text_bytes_max} {unpacked_bytes_max} {document_bytes_max}");
+        let means = format!("{sizes} {ocr} {ocr_languages:?} {ocr_ms_max} {ocr_bytes_max}");
+        blake3::hash(means.as_bytes()).to_hex().chars().take(16).collect()
+    }
+
     /// What the readers are told.
     pub(super) fn limits(&self) -> Limits {
         Limits {

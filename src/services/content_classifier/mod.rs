@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as Turn;
 
 use crate::{
-    backends::store::{Labels, Lesson, Structures},
+    backends::{
+        cache::{Cache, Unkept},
+        store::{Labels, Lesson, Structures},
+    },
     contracts::content_classifier::{Classified, Classify},
     domain::{
         classify::{Candidate, Document, Engine, Target},
@@ -43,6 +46,8 @@ pub struct Parts {
     pub structures: Structures,
     /// The identity of the store that both are in.
     pub store: String,
+    /// What was ranked before.
+    pub cache: Cache,
     /// Where what was learnt is kept between starts.
     pub snapshot: PathBuf,
 }
@@ -66,6 +71,8 @@ struct Known {
     structure: String,
     /// The last label that was learnt.
     seq: u64,
+    /// Whether the next one is learnt in part: what is ranked now belongs to neither.
+    between: bool,
 }
 
 impl ContentClassifier {
@@ -80,7 +87,7 @@ impl ContentClassifier {
             }
             None => (Engine::new(Vec::new()), 0),
         };
-        let known = RwLock::new(Known { engine, structure: String::new(), seq });
+        let known = RwLock::new(Known { engine, structure: String::new(), seq, between: false });
         Ok(ContentClassifier(Arc::new(Inner { parts, known, reading: Turn::new(()), unsaved: Mutex::new(0) })))
     }
 
@@ -99,12 +106,15 @@ impl ContentClassifier {
         // The lock is given up between lessons, so that a long lesson book does not keep callers waiting.
         for lesson in lessons {
             let mut known = self.0.known.write();
+            known.between = true;
             known.engine.unlearn(&lesson.key);
             if let Some(code) = &lesson.code {
                 known.engine.learn(code, &lesson.key, &document(lesson));
             }
         }
-        self.0.known.write().seq = seq;
+        let mut known = self.0.known.write();
+        (known.seq, known.between) = (seq, false);
+        drop(known);
         *self.0.unsaved.lock() += lessons.len();
     }
 
@@ -152,17 +162,41 @@ impl Answer<Classify> for ContentClassifier {
         if self.0.known.read().seq < request.at_least {
             self.catch_up().await?;
         }
-        let behind = self.0.known.read().seq;
-        if behind < request.at_least {
-            let message = format!("label {} is not in the store yet; the last is {behind}", request.at_least);
+        let seq = self.0.known.read().seq;
+        if seq < request.at_least {
+            let message = format!("label {} is not in the store yet; the last is {seq}", request.at_least);
             return Err(Error::unavailable(message));
         }
+        let compute = async {
+            let (ranked, whole) = self.ranked(&request).await.map_err(Unkept::Error)?;
+            // Somebody taught meanwhile: it belongs under another key.
+            if whole && ranked.labels == seq { Ok(ranked) } else { Err(Unkept::Value(ranked)) }
+        };
+        Unkept::settle(self.0.parts.cache.get_or(key(&self.0.parts.store, seq, &request), compute).await)
+    }
+}
+
+/// All that a ranking rests on: the content, the structure, the engine, and what this store's labels taught it.
+fn key(store: &str, seq: u64, request: &Classify) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let fields = [&request.name, &request.title, &request.text, &request.kind];
+    let category = request.category.iter();
+    for field in fields.into_iter().chain(&request.hints).chain(category) {
+        hasher.update(&(field.len() as u64).to_le_bytes()).update(field.as_bytes());
+    }
+    let shape = (request.hints.len(), request.category.is_some(), request.top);
+    format!("classify/{ENGINE}/{store}/{seq}/{}/{shape:?}/{}", request.structure, hasher.finalize().to_hex())
+}
+
+impl ContentClassifier {
+    /// Ranks, and says whether what is known was whole while it did.
+    async fn ranked(&self, request: &Classify) -> Result<(Classified, bool)> {
         // Ranking takes well under a millisecond: less than handing it to another thread and back.
-        if let Some(ranked) = self.rank(&request, None) {
+        if let Some(ranked) = self.rank(request, None) {
             return Ok(ranked);
         }
         let structure = self.0.parts.structures.get(&request.structure).await?;
-        let service = self.clone();
+        let (service, request) = (self.clone(), request.clone());
         let ranked = blocking(move || service.rank(&request, Some(structure))).await?;
         ranked.ok_or_else(|| Error::internal("the classifier was not turned to the structure"))
     }
@@ -171,10 +205,10 @@ impl Answer<Classify> for ContentClassifier {
 impl ContentClassifier {
     /// Ranks in the structure of the request. If another one is in force the engine is turned to `structure` first, and
     /// ranks before anybody else can turn it away; nothing if there is none to turn to.
-    fn rank(&self, request: &Classify, structure: Option<Structure>) -> Option<Classified> {
+    fn rank(&self, request: &Classify, structure: Option<Structure>) -> Option<(Classified, bool)> {
         let known = self.0.known.read();
         if known.structure == request.structure {
-            return Some(ranked(&known, request));
+            return Some((ranked(&known, request), !known.between));
         }
         drop(known);
         let targets = targets(&structure?);
@@ -183,7 +217,8 @@ impl ContentClassifier {
             known.engine.retarget(targets);
             known.structure.clone_from(&request.structure);
         }
-        Some(ranked(&RwLockWriteGuard::downgrade(known), request))
+        let known = RwLockWriteGuard::downgrade(known);
+        Some((ranked(&known, request), !known.between))
     }
 }
 

@@ -113,14 +113,6 @@ impl Chains {
         Ok(self.state.write_soon(puts).await?)
     }
 
-    /// Makes the projection whole again, if some of it could not be written.
-    pub(super) async fn mend(&self) -> Result<()> {
-        if !self.state.take_lost() {
-            return Ok(());
-        }
-        self.heal().await.map(drop).inspect_err(|_| self.state.set_lost())
-    }
-
     /// Where the folders that are one thing lie in the vault, or are about to.
     pub(super) async fn trees(&self) -> Result<BTreeSet<String>> {
         let found: Vec<(String, String)> = self.state.scan(Space::Trees, Select::default()).await?;
@@ -159,6 +151,13 @@ impl Chains {
 
     /// Reads every chain of the journal that the projection does not have whole. Returns how many items the journal has.
     pub(super) async fn heal(&self) -> Result<usize> {
+        let state = self.state.begin_healing().await?;
+        let items = Chains { state: state.clone(), ..self.clone() }.make_whole().await?;
+        state.healed().await?;
+        Ok(items)
+    }
+
+    async fn make_whole(&self) -> Result<usize> {
         let lengths = self.journal.lengths().await?;
         let known: BTreeMap<String, Chain> =
             self.state.sound(Space::Chains, Select::default()).await?.into_iter().collect();

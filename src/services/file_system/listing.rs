@@ -40,7 +40,6 @@ impl Seen {
 impl FileSystem {
     pub(super) async fn list(&self, request: ListInbox) -> Result<Listing> {
         self.wait(&request).await;
-        self.chains.mend().await?;
         let generation = *self.generation.borrow();
         let looked = self.look(&request).await?;
         let mut listing = Listing { generation, settling: looked.unstable.len(), ..Listing::default() };

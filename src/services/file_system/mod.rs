@@ -148,7 +148,7 @@ impl FileSystem {
             generation,
         }));
         let items = service.chains.heal().await?;
-        let finished = if service.parts.read_only { 0 } else { service.recover().await? };
+        let finished = if service.parts.read_only { 0 } else { service.recover_in_turn().await? };
         tracing::info!(items, finished, "custody is whole");
         Ok(service)
     }

@@ -2,7 +2,7 @@
 
 use super::FileSystem;
 use crate::{
-    backends::parsers::Failure,
+    backends::{cache::Unkept, parsers::Failure},
     contracts::file_system::{Document, Item},
     domain::{
         extract::{Extracted, READERS_VERSION},
@@ -13,14 +13,15 @@ use crate::{
 };
 
 impl FileSystem {
-    /// Text and metadata of an item. The result is kept under its content, its name and the version of the readers.
+    /// Text and metadata of an item. The result is kept under its content, its name, the version of
+    /// the readers and what they were allowed.
     pub(super) async fn read(&self, item: &Item) -> Result<Document> {
         let name = file_name(&item.place).to_owned();
         if let Some(reason) = &item.folder {
             let extracted = Extracted { text: String::new(), warnings: vec![reason.clone()], ..Extracted::default() };
             return Ok(Document::Text { extracted: Box::new(extracted), title: name });
         }
-        let key = format!("read/{READERS_VERSION}/{}/{name}", item.hash);
+        let key = format!("read/{READERS_VERSION}/{}/{}/{name}", self.parts.parsers.means(), item.hash);
         let compute = async {
             let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
             let hash = item.hash.clone();
@@ -35,7 +36,7 @@ impl FileSystem {
                 }
                 Ok(file)
             };
-            let file = blocking(open).await??;
+            let file = blocking(open).await.and_then(|opened| opened).map_err(Unkept::Error)?;
             match self.parts.parsers.read(file, &name).await {
                 Ok(extracted) => Ok(described(extracted, &name)),
                 // Encrypted or malformed: it is still filed by its name, its type and its folders.
@@ -43,11 +44,14 @@ impl FileSystem {
                     let extracted = Extracted { warnings: vec![reason], ..Extracted::default() };
                     Ok(described(extracted, &name))
                 }
-                Err(failure) if failure.blames_file() => Ok(Document::Poison { reason: failure.to_string() }),
-                Err(failure) => Err(failure.into()),
+                // A quieter machine or a later try may read it: nobody else is told.
+                Err(failure) if failure.blames_file() => {
+                    Err(Unkept::Value(Document::Poison { reason: failure.to_string() }))
+                }
+                Err(failure) => Err(Unkept::Error(failure.into())),
             }
         };
-        self.parts.cache.get_or(key, compute).await
+        Unkept::settle(self.parts.cache.get_or(key, compute).await)
     }
 }
 

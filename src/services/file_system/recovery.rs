@@ -1,5 +1,7 @@
 //! What an earlier process left half done is finished, or taken back where its owner took the original away.
 
+use std::time::Duration;
+
 use super::{FileSystem, filing::parse_hash};
 use crate::{
     contracts::file_system::{Decision, File, Item},
@@ -8,9 +10,22 @@ use crate::{
     rpc::Result,
 };
 
+/// How long a node waits for another one to be done with its recovery: longer than the lease of one that vanished.
+const TURN: Duration = Duration::from_secs(8);
+
 impl FileSystem {
+    /// Recovers after other nodes that do the same, for then there is nothing left to do. Two at once do no harm.
+    pub(super) async fn recover_in_turn(&self) -> Result<usize> {
+        let held = self.parts.state.hold_within("recovery", TURN).await?;
+        let finished = self.recover().await;
+        if let Some(held) = held {
+            held.let_go().await;
+        }
+        finished
+    }
+
     /// Finishes every intent that the journal has and no effect after it. Returns how many there were.
-    pub(super) async fn recover(&self) -> Result<usize> {
+    async fn recover(&self) -> Result<usize> {
         let mut finished = 0;
         for (emm_id, chain) in self.chains.all(Some(Standing::Undoing)).await? {
             let Some((_, plan)) = &chain.plan else { continue };

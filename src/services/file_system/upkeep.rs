@@ -15,18 +15,53 @@ use crate::{
     rpc::{Answer, Error, Result},
 };
 
+/// The pause between two tries to make the projection again.
+const HEAL_PAUSE: Duration = Duration::from_millis(200);
+
 impl FileSystem {
     /// Clears expired trash until shutdown.
     pub async fn upkeep(&self, stop: Shutdown) -> Result<()> {
         let pause = Duration::from_secs(self.parts.settings.expiry_seconds.max(1));
         loop {
             if !self.parts.read_only {
-                self.clear_trash().await?;
+                // One node is enough for it.
+                if let Some(held) = self.parts.state.hold("upkeep").await? {
+                    let cleared = self.clear_trash().await;
+                    held.let_go().await;
+                    cleared?;
+                }
             }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Ok(());
             }
         }
+    }
+
+    /// Makes the projection again whenever a server lost it, until shutdown.
+    pub async fn keep_whole(&self, stop: Shutdown) -> Result<()> {
+        while stop.run_until_cancelled(self.parts.state.lost()).await.is_some() {
+            let healed = stop.run_until_cancelled(self.chains.heal()).await;
+            let fault = match healed {
+                None => break,
+                Some(Ok(items)) => {
+                    tracing::warn!(
+                        items,
+                        "the state had lost something, or its server was away; it is made again from the journal"
+                    );
+                    // The notes that were known, and the questions that were asked, may be lost as well.
+                    self.nudge_knowledge();
+                    self.nudge();
+                    None
+                }
+                Some(Err(error)) => Some(error.message),
+            };
+            let failed = fault.is_some();
+            self.parts.health.report("state", true, fault);
+            if failed && stop.run_until_cancelled(tokio::time::sleep(HEAL_PAUSE)).await.is_none() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Ends the parser processes, and with them what they still read; and has on disk what was only to be written soon.

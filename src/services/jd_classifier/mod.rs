@@ -13,7 +13,10 @@ use tokio::sync::Mutex as Turn;
 
 use self::text::{Stamp, look, stamp};
 use crate::{
-    backends::store::{Allocated, Ids, StoreError, Structures},
+    backends::{
+        cache::Cache,
+        store::{Allocated, Ids, StoreError, Structures},
+    },
     contracts::jd_classifier::{GetStructure, Lint, Linted, Lookup, Place, Published, Reserve, Reserved},
     domain::jd::{self, Finding, Receives, Structure},
     life::{Health, Shutdown},
@@ -42,6 +45,8 @@ pub struct Parts {
     pub ids: Ids,
     /// Published structures.
     pub structures: Structures,
+    /// Structures that were asked for by their hash.
+    pub cache: Cache,
     /// Where it says how jd.yaml is.
     pub health: Health,
 }
@@ -175,7 +180,8 @@ impl Answer<GetStructure> for JdClassifier {
     async fn answer(&self, request: GetStructure) -> Result<Published> {
         let source = self.0.parts.path.display().to_string();
         if let Some(hash) = request.hash {
-            let structure = self.0.parts.structures.get(&hash).await?;
+            let read = async { Ok::<_, Error>(self.0.parts.structures.get(&hash).await?) };
+            let structure: Structure = self.0.parts.cache.get_or(format!("structure/{hash}"), read).await?;
             return Ok(Published { hash, structure, source, refused: Vec::new() });
         }
         self.refresh().await?;

@@ -1,6 +1,5 @@
-//! State: projections and checkpoints, all of which can be rebuilt from the store.
+//! The state of a laptop: SQLite.
 //!
-//! One table of entries, each in a space, under a key, with a tag to select by: what SQLite and Redis can both keep.
 //! One thread owns the connection and commits whatever waits as one transaction, so that many small writers are cheap;
 //! each of them is a savepoint of it, so that one that fails leaves nothing and takes nobody along.
 
@@ -8,18 +7,17 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-/// Where the state is kept.
+use super::{Lease, Put, Select, Space, StateError, lease, parse, sound};
+
+/// How writes are gathered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -27,107 +25,6 @@ pub struct Settings {
     pub queue_max: usize,
     /// Writes that are committed together at most.
     pub batch_max: usize,
-}
-
-/// Why the state did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The database failed.
-    #[error("state: {0}; the file can be deleted, it is rebuilt from the store")]
-    Database(Arc<rusqlite::Error>),
-    /// An entry is not what was expected.
-    #[error("state: entry {key} is damaged: {reason}; run 'emm reindex'")]
-    Damaged {
-        /// The entry.
-        key: String,
-        /// Why.
-        reason: String,
-    },
-    /// The file is of another emm and cannot be put aside.
-    #[error(
-        "state: the file is of another version and cannot be put aside: delete it, it is made again from the store"
-    )]
-    OtherVersion,
-    /// A fault of emm.
-    #[error("state: a step panicked; the lines before this one in the log say where")]
-    Panicked,
-    /// The thread of the database ended.
-    #[error("state is closed")]
-    Closed,
-}
-
-impl From<rusqlite::Error> for StateError {
-    fn from(error: rusqlite::Error) -> Self {
-        StateError::Database(Arc::new(error))
-    }
-}
-
-/// A family of entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Space {
-    /// `emm_id` -> chain; tag: standing.
-    Chains,
-    /// `{at}/{emm_id}/{number}` -> link; tag: run.
-    Effects,
-    /// Vault path -> what of it was learnt and indexed; tag: `emm_id`.
-    Notes,
-    /// Thread -> last checkpoint; tag: status.
-    Checkpoints,
-    /// `emm_id` of a folder that is one thing -> where it lies in the vault.
-    Trees,
-}
-
-impl Space {
-    fn name(self) -> &'static str {
-        match self {
-            Space::Chains => "chains",
-            Space::Effects => "effects",
-            Space::Notes => "notes",
-            Space::Checkpoints => "checkpoints",
-            Space::Trees => "trees",
-        }
-    }
-}
-
-/// One entry to write.
-#[derive(Debug, Clone)]
-pub struct Put {
-    /// The family.
-    pub space: Space,
-    /// The key within it.
-    pub key: String,
-    /// What to select by.
-    pub tag: String,
-    /// JSON; nothing removes the entry.
-    pub value: Option<String>,
-}
-
-impl Put {
-    /// Writes `value`.
-    pub fn new<T: Serialize>(space: Space, key: impl Into<String>, tag: impl Into<String>, value: &T) -> Self {
-        // Our own types serialise; a failure would only drop a projection, which is rebuilt.
-        Self { space, key: key.into(), tag: tag.into(), value: serde_json::to_string(value).ok() }
-    }
-
-    /// Removes the entry.
-    pub fn remove(space: Space, key: impl Into<String>) -> Self {
-        Self { space, key: key.into(), tag: String::new(), value: None }
-    }
-}
-
-/// Which entries of a space to read.
-#[derive(Debug, Clone, Default)]
-pub struct Select {
-    /// Only with this tag.
-    pub tag: Option<String>,
-    /// Only keys that begin with this.
-    pub prefix: String,
-    /// Only keys from this one on (before it, if `newest_first`).
-    pub from: Option<String>,
-    /// Largest keys first.
-    pub newest_first: bool,
-    /// At most so many; 0 means all.
-    pub limit: usize,
 }
 
 /// Whether a transaction was begun or committed; all who share it are told the same.
@@ -139,12 +36,21 @@ type Reply = Box<dyn FnOnce(Whole<()>) + Send>;
 /// What a caller wants done in the transaction, if there is one; and why that failed, if it did.
 type Job = Box<dyn FnOnce(Whole<&Connection>) -> (Reply, Whole<()>) + Send>;
 
+/// How often something that nobody waited for was not written, and how many of those losses were made good.
+#[derive(Default)]
+struct Losses {
+    count: u64,
+    healed: u64,
+}
+
 /// The state of one home; cheap to clone.
 #[derive(Clone)]
-pub struct State {
+pub struct Sqlite {
     jobs: mpsc::Sender<Job>,
-    /// Whether something that nobody waited for was not written.
-    lost: Arc<AtomicBool>,
+    /// What was to be written soon and was not.
+    losses: Arc<watch::Sender<Losses>>,
+    /// How many losses there were when the projection was begun to be made again; for who does that, and waits for it.
+    healing: Option<u64>,
 }
 
 /// Raised whenever the tables change or entries mean something else: a file of another version is made again.
@@ -159,10 +65,10 @@ const SCHEMA: &str = "
     CREATE INDEX entries_by_tag ON entries (space, tag, key);
 ";
 
-impl State {
+impl Sqlite {
     /// Opens the database of a home, or makes it. A damaged one and one of another version are put aside, for all that
     /// is in them can be made again.
-    pub fn open(path: &Path, settings: &Settings) -> Result<State, StateError> {
+    pub fn open(path: &Path, settings: &Settings) -> Result<Sqlite, StateError> {
         let connection = match connect(path) {
             Ok(Some(connection)) => connection,
             Ok(None) => anew(path, "it is of another version")?,
@@ -175,7 +81,7 @@ impl State {
             .name("emm-state".into())
             .spawn(move || work(&connection, queue, batch_max))
             .map_err(|_| StateError::Closed)?;
-        Ok(State { jobs, lost: Arc::default() })
+        Ok(Sqlite { jobs, losses: Arc::new(watch::channel(Losses::default()).0), healing: None })
     }
 
     /// Writes entries, all or none; returns when they are committed.
@@ -184,9 +90,12 @@ impl State {
     }
 
     /// Writes entries, all or none, without waiting: whoever asks from now on finds them. Only for what can be made again
-    /// from the store, for a process that is killed may not have them on disk; see [`State::take_lost`].
+    /// from the store, for a process that is killed may not have them on disk; see [`super::State::lost`].
     pub async fn write_soon(&self, puts: Vec<Put>) -> Result<(), StateError> {
-        let lost = self.lost.clone();
+        if self.healing.is_some() {
+            return self.write(puts).await;
+        }
+        let losses = self.losses.clone();
         let job: Job = Box::new(move |connection| {
             let write = |connection: &Connection| puts.iter().try_for_each(|put| write(connection, put));
             let result = connection.map_err(StateError::Database).and_then(|connection| alone(connection, write));
@@ -194,22 +103,28 @@ impl State {
             let settle = move |committed: Whole<()>| {
                 let Err(error) = result.and(committed.map_err(StateError::Database)) else { return };
                 tracing::warn!("a projection was not written and is made again from the store: {error}");
-                lost.store(true, Ordering::Release);
+                losses.send_modify(|losses| losses.count += 1);
             };
             (Box::new(settle), fault)
         });
         self.jobs.send(job).await.map_err(|_| StateError::Closed)
     }
 
-    /// Whether anything that was to be written soon was not, since this was last asked.
-    #[must_use]
-    pub fn take_lost(&self) -> bool {
-        self.lost.swap(false, Ordering::AcqRel)
+    /// See [`super::State::begin_healing`].
+    pub(super) fn begin_healing(&self) -> Sqlite {
+        Sqlite { healing: Some(self.losses.borrow().count), ..self.clone() }
     }
 
-    /// Says that something was not written, for whoever could not make it again now.
-    pub fn set_lost(&self) {
-        self.lost.store(true, Ordering::Release);
+    /// See [`super::State::healed`]: what was lost meanwhile stays lost.
+    pub(super) fn healed(&self) {
+        let healed = self.healing.unwrap_or_default();
+        self.losses.send_modify(|losses| losses.healed = losses.healed.max(healed));
+    }
+
+    /// See [`super::State::lost`].
+    pub(super) async fn lost(&self) {
+        // The sender lives in `self`, so the wait cannot fail.
+        let _ = self.losses.subscribe().wait_for(|losses| losses.count > losses.healed).await;
     }
 
     /// One entry.
@@ -263,14 +178,7 @@ impl State {
         select: Select,
     ) -> Result<Vec<(String, T)>, StateError> {
         let rows = self.with(move |connection| scan(connection, space, &select)).await?;
-        let sound = |(key, value): (String, String)| match parse(&key, &value) {
-            Ok(value) => Some((key, value)),
-            Err(error) => {
-                tracing::warn!(space = space.name(), "left out, to be made again: {error}");
-                None
-            }
-        };
-        Ok(rows.into_iter().filter_map(sound).collect())
+        Ok(sound(space, rows))
     }
 
     /// How many entries a space has under each tag.
@@ -288,6 +196,24 @@ impl State {
     pub async fn clear(&self, space: Space) -> Result<(), StateError> {
         self.with(move |connection| connection.execute("DELETE FROM entries WHERE space = ?", [space.name()]).map(drop))
             .await
+    }
+
+    /// Takes a lease.
+    pub async fn lease(&self, name: &str, owner: &str, ttl_ms: u64) -> Result<Option<Lease>, StateError> {
+        let wanted = Lease { name: name.to_owned(), owner: owner.to_owned(), token: 0 };
+        self.with(move |connection| lease::take(connection, wanted, ttl_ms)).await
+    }
+
+    /// Keeps a lease.
+    pub async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<bool, StateError> {
+        let lease = lease.clone();
+        self.with(move |connection| lease::extend(connection, &lease, ttl_ms)).await
+    }
+
+    /// Gives a lease back.
+    pub async fn release(&self, lease: &Lease) -> Result<(), StateError> {
+        let lease = lease.clone();
+        self.with(move |connection| lease::extend(connection, &lease, 0).map(drop)).await
     }
 
     /// A job that panics, for tests.
@@ -430,8 +356,4 @@ fn scan(connection: &Connection, space: Space, select: &Select) -> rusqlite::Res
         Ok((row.get(0)?, row.get(1)?))
     })?;
     rows.collect()
-}
-
-fn parse<T: for<'a> Deserialize<'a>>(key: &str, value: &str) -> Result<T, StateError> {
-    serde_json::from_str(value).map_err(|error| StateError::Damaged { key: key.to_owned(), reason: error.to_string() })
 }
