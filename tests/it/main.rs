@@ -11,6 +11,7 @@
 
 mod agents;
 mod cache;
+mod cache_workload;
 mod classify;
 mod cli;
 mod custody;
