@@ -146,24 +146,34 @@ impl Redis {
     pub async fn ask_within<T: FromRedisValue>(&self, limit: Duration, request: Request<'_>) -> Result<T, Fault> {
         let end = Instant::now() + limit;
         let slow = || Fault::Slow { address: self.0.address.clone(), limit_ms: limit.as_millis() as u64 };
-        let connected = timeout_at(end, self.connection()).await.map_err(|_| slow())?;
-        let (number, mut connection) = connected.map_err(|error| self.fault(&error))?;
-        let asked = async {
-            match request {
-                Request::Command(command) => command.query_async(&mut connection).await,
-                Request::Pipeline(pipeline) => pipeline.query_async(&mut connection).await,
-                Request::Script(script) => script.invoke_async(&mut connection).await,
+        let mut again = true;
+        loop {
+            let before = self.connected().is_some();
+            let connected = timeout_at(end, self.connection()).await.map_err(|_| slow())?;
+            let (number, mut connection) = connected.map_err(|error| self.fault(&error))?;
+            let asked = async {
+                match request {
+                    Request::Command(command) => command.query_async(&mut connection).await,
+                    Request::Pipeline(pipeline) => pipeline.query_async(&mut connection).await,
+                    Request::Script(script) => script.invoke_async(&mut connection).await,
+                }
+            };
+            let answer: Result<RedisResult<T>, _> = timeout_at(end, asked).await;
+            if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(is_broken)) {
+                // A connection that went silent may never say so; a new one costs little.
+                let mut current = self.0.connection.lock();
+                if current.0 == number {
+                    current.1 = None;
+                }
             }
-        };
-        let answer: Result<RedisResult<T>, _> = timeout_at(end, asked).await;
-        if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(is_broken)) {
-            // A connection that went silent may never say so; a new one costs little.
-            let mut current = self.0.connection.lock();
-            if current.0 == number {
-                current.1 = None;
+            let answer = answer.map_err(|_| slow())?;
+            // A server that was started anew leaves connections that are dead and do not know it. All that is asked may be
+            // asked twice.
+            if before && std::mem::take(&mut again) && answer.as_ref().is_err_and(is_broken) {
+                continue;
             }
+            return answer.map_err(|error| self.fault(&error));
         }
-        answer.map_err(|_| slow())?.map_err(|error| self.fault(&error))
     }
 
     /// Waits for the server, as a starting node does.
