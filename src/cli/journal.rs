@@ -96,6 +96,7 @@ pub(super) fn told(effect: &Effect) -> (&'static str, String) {
         Effect::Moved { from, note, by_hand, .. } => {
             (if *by_hand { "moved" } else { "corrected" }, format!("{from} -> {note}"))
         }
+        Effect::OriginalMoved { from, original } => ("moved", format!("{from} -> {original}")),
         Effect::Skipped => ("skipped", String::new()),
         Effect::Quarantined { origin, reason } => ("quarantined", format!("{}: {reason}", origin.place)),
         Effect::Released { place } => ("released", place.clone()),

@@ -161,12 +161,39 @@ fn the_trash_expires_by_days() {
     fs::write(outside.path().join("x"), "x").unwrap();
     symlink(outside.path(), dir.path().join("2023-12-31/link")).unwrap();
     symlink(outside.path(), dir.path().join("2000-01-01")).unwrap();
-    assert_eq!(expire(dir.path(), "2024-03-30", 30).unwrap(), ["2023-12-31", "2024-02-28"]);
-    assert_eq!(expire(dir.path(), "2024-03-31", 30).unwrap(), ["2024-02-29"]);
-    assert_eq!(expire(dir.path(), "2024-04-01", 30).unwrap(), ["2024-03-01"]);
-    assert_eq!(expire(&dir.path().join("none"), "2024-04-01", 30).unwrap(), Vec::<String>::new());
+    let days = |trash: &Path, today| expire(trash, today, 30).map(|expired| expired.days);
+    assert_eq!(days(dir.path(), "2024-03-30").unwrap(), ["2023-12-31", "2024-02-28"]);
+    assert_eq!(days(dir.path(), "2024-03-31").unwrap(), ["2024-02-29"]);
+    assert_eq!(days(dir.path(), "2024-04-01").unwrap(), ["2024-03-01"]);
+    assert_eq!(days(&dir.path().join("none"), "2024-04-01").unwrap(), Vec::<String>::new());
     assert!(expire(dir.path(), "yesterday", 30).is_err());
     assert!(outside.path().join("x").exists() && dir.path().join("mine").exists());
+}
+
+#[test]
+fn what_was_written_after_it_was_taken_does_not_expire() {
+    let (dir, inbox) = inbox(Settings { settle_seconds: 0, ..Settings::default() });
+    let trash = dir.path().join("trash");
+    let bytes: [(&str, &[u8]); 2] = [("a.txt", b"a letter"), ("b.txt", b"another")];
+    let mut writers = Vec::new();
+    for (name, bytes) in bytes {
+        put(&inbox, name, std::str::from_utf8(bytes).unwrap());
+        // Whoever writes it has it open all the time.
+        writers.push(fs::OpenOptions::new().append(true).open(inbox.path().join(name)).unwrap());
+        let hash = blake3::hash(bytes);
+        let id = emm::domain::custody::emm_id(hash.to_hex().as_str());
+        inbox.take_to_trash(name, &hash, &trash, "2024-01-01", &id).unwrap();
+    }
+    std::io::Write::write_all(&mut writers[0], b", and its end").unwrap();
+
+    let expired = inbox.expire(&trash, "2024-06-01", 30).unwrap();
+    assert!(expired.days.is_empty());
+    let [kept] = expired.kept.as_slice() else { panic!("{expired:?}") };
+    assert_eq!(fs::read(kept).unwrap(), b"a letter, and its end");
+    assert_eq!(fs::read_dir(trash.join("2024-01-01")).unwrap().count(), 1, "the other one is gone");
+
+    fs::remove_file(kept).unwrap();
+    assert_eq!(inbox.expire(&trash, "2024-06-01", 30).unwrap().days, ["2024-01-01"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use emm::contracts::file_system::{Account, History, ListInbox, Undo, Verify};
+use emm::contracts::file_system::{Account, History, ListInbox, Search, Undo, Verify};
 use emm::contracts::file_system_agent::{AnswerReview, Answered, ListReviews, Sweep};
 use emm::domain::custody::Effect;
 use emm::rpc::{Code, Error};
@@ -85,6 +85,27 @@ async fn a_changed_or_missing_tree_is_a_violation_and_is_not_undone() {
     fs::rename(world.path("vault/attachments/repo"), world.path("taken away")).unwrap();
     let reason = account(&world, 1, "missing").await.violations.remove(0).reason;
     assert!(reason.contains("attachments/repo is missing; its bytes are still in the trash"), "{reason}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_that_its_owner_moves_is_followed_and_undone_from_there() {
+    let world = dropped().await;
+    let (emm_id, _) = accept(&world).await;
+    fs::create_dir(world.path("vault/projects")).unwrap();
+    fs::rename(world.path("vault/attachments/repo"), world.path("vault/projects/repo")).unwrap();
+    account(&world, 0, "moved").await;
+    let entries = world.call(History { item: Some(emm_id.clone()), ..History::default() }).await.unwrap().entries;
+    let moved = Effect::OriginalMoved { from: "attachments/repo".into(), original: "projects/repo".into() };
+    assert_eq!(entries[0].link.effect, moved);
+    // What lies in it is none of its owner's notes there either.
+    let hits = world.call(Search { words: "README".into(), limit: 9 }).await.unwrap().hits;
+    assert!(hits.iter().all(|hit| !hit.path.starts_with("projects/")), "{hits:?}");
+
+    fs::rename(world.path("vault/projects/repo"), world.path("vault/repo")).unwrap();
+    assert_eq!(undo(&world, &emm_id).await.unwrap(), "repo");
+    assert!(paths(&world, "vault").is_empty());
+    account(&world, 0, "undone").await;
     world.stop().await;
 }
 

@@ -168,6 +168,25 @@ async fn a_note_moved_a_moment_ago_is_found_by_verify_and_undo() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_original_that_its_owner_moves_is_followed() {
+    let world = world().await;
+    world.drop_file("11/letter.txt", b"a letter\n");
+    let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
+    let filed = swept.filed[0].filed.clone();
+    let from = world.path("vault").join(filed.original.unwrap());
+    // Neither its name nor its place is kept; something else has its size.
+    world.drop_file("../vault/other.bin", b"A LETTER\n");
+    fs::rename(&from, world.path("vault/renamed.txt")).unwrap();
+    whole(&world).await;
+    assert_eq!(effects(&world, &filed.emm_id).await.last().map(String::as_str), Some("original_moved"));
+    fs::rename(world.path("vault/renamed.txt"), world.path("vault/again.txt")).unwrap();
+    world.call(Undo { emm_id: filed.emm_id, run: "test".into(), dry_run: false }).await.unwrap();
+    assert_eq!(world.files("vault").keys().collect::<Vec<_>>(), ["other.bin"]);
+    whole(&world).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_note_copied_and_then_deleted_was_moved() {
     let world = world().await;
     world.drop_file("11/note.md", b"a note\n");

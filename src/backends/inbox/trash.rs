@@ -2,12 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Inbox, InboxError};
-use crate::backends::disk;
+use crate::{backends::disk, domain::custody};
 
 /// The trash inside the inbox, used when the store's is on another file system.
 pub const TRASH_FOLDER: &str = ".emm-trash";
@@ -49,29 +49,72 @@ pub fn trash_name(emm_id: &str, name: &OsStr, number: u32) -> io::Result<OsStrin
     Ok(disk::numbered(&full, ""))
 }
 
-/// Removes the days that are older than `retention_days` on the day `today` (`YYYY-MM-DD`) from a trash; gives their names.
-/// Folders that are not named by a date are left alone; links are removed, not followed.
+/// What became of a trash whose days are over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Days that are gone, by their names.
+    pub days: Vec<String>,
+    /// Originals that stay, by their paths: somebody went on writing into them after they were taken, so what they hold now
+    /// is nowhere else.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Removes the days that are older than `retention_days` on the day `today` (`YYYY-MM-DD`) from a trash, but for the originals
+/// in them that are not what was filed. Folders that are not named by a date are left alone; links are removed, not followed.
 ///
 /// # Errors
 /// When the trash cannot be read or a day cannot be removed; a trash that does not exist is empty.
-pub fn expire(trash: &Path, today: &str, retention_days: u32) -> io::Result<Vec<String>> {
+pub fn expire(trash: &Path, today: &str, retention_days: u32) -> io::Result<Expired> {
     let today = check_date(today)?;
+    let mut expired = Expired::default();
     let days = match std::fs::read_dir(trash) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(expired),
         other => other?,
     };
-    let mut removed = Vec::new();
     for day in days {
         let day = day?;
         let Ok(name) = day.file_name().into_string() else { continue };
         if !day.file_type()?.is_dir() || !check_date(&name).is_ok_and(|then| today - then > i64::from(retention_days)) {
             continue;
         }
-        std::fs::remove_dir_all(day.path())?;
-        removed.push(name);
+        let kept = clear(&day.path())?;
+        if kept.is_empty() {
+            std::fs::remove_dir(day.path())?;
+            expired.days.push(name);
+        }
+        expired.kept.extend(kept);
     }
-    removed.sort_unstable();
-    Ok(removed)
+    expired.days.sort_unstable();
+    expired.kept.sort_unstable();
+    Ok(expired)
+}
+
+/// Removes what lies in a day's folder, and gives the paths of what has to stay.
+fn clear(day: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(day)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        if is_changed(&path, kind)? {
+            kept.push(path);
+        } else if kind.is_dir() {
+            std::fs::remove_dir_all(path)?;
+        } else {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether an original is not what was filed: its name begins with its `emm_id`, and that with the hash of its content.
+fn is_changed(path: &Path, kind: std::fs::FileType) -> io::Result<bool> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Some((id, _)) = name.split_once('-').filter(|(id, _)| custody::is_emm_id(id)) else { return Ok(false) };
+    let hash = match (kind.is_dir(), kind.is_file()) {
+        (true, _) => disk::tree(disk::open_root(path)?, usize::MAX)?.hash,
+        (_, true) => disk::hash(&std::fs::File::open(path)?)?.0,
+        _ => return Ok(false),
+    };
+    Ok(custody::emm_id(hash.to_hex().as_str()) != id)
 }
 
 impl Inbox {
@@ -79,11 +122,13 @@ impl Inbox {
     ///
     /// # Errors
     /// As there.
-    pub fn expire(&self, trash: &Path, today: &str, retention_days: u32) -> Result<Vec<String>, InboxError> {
+    pub fn expire(&self, trash: &Path, today: &str, retention_days: u32) -> Result<Expired, InboxError> {
         let both = || {
-            let mut removed = expire(trash, today, retention_days)?;
-            removed.extend(expire(&self.path.join(TRASH_FOLDER), today, retention_days)?);
-            io::Result::Ok(removed)
+            let mut expired = expire(trash, today, retention_days)?;
+            let Expired { days, kept } = expire(&self.path.join(TRASH_FOLDER), today, retention_days)?;
+            expired.days.extend(days);
+            expired.kept.extend(kept);
+            io::Result::Ok(expired)
         };
         both().map_err(|error| InboxError::of(&trash.to_string_lossy(), error))
     }

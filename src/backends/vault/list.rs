@@ -31,6 +31,8 @@ pub struct Listed {
 pub struct Listing {
     /// Files in order of their paths' bytes.
     pub files: Vec<Listed>,
+    /// Folders in order of their paths' bytes, those that are not entered too.
+    pub folders: Vec<String>,
     /// What could not be listed, and why: links, unreadable folders, names that are not UTF-8.
     pub problems: Vec<(String, String)>,
 }
@@ -47,6 +49,7 @@ impl Folder {
         self.walk(&root.fd, "", 0, &mut listing)?;
         // By whole paths: `a.md` comes before `a/b.md`, though the walk entered the folder `a` first.
         listing.files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        listing.folders.sort_unstable();
         Ok(listing)
     }
 
@@ -107,10 +110,13 @@ impl Folder {
             FileType::Directory if depth >= TREE_DEPTH_MAX => {
                 Ok(Some(format!("more than {TREE_DEPTH_MAX} folders deep: not entered")))
             }
-            FileType::Directory => match disk::open_folder(folder, name) {
-                Ok(inner) => self.walk(&inner, path, depth + 1, listing).map(|()| None),
-                Err(error) => Ok(Some(error.to_string())),
-            },
+            FileType::Directory => {
+                listing.folders.push(path.to_owned());
+                match disk::open_folder(folder, name) {
+                    Ok(inner) => self.walk(&inner, path, depth + 1, listing).map(|()| None),
+                    Err(error) => Ok(Some(error.to_string())),
+                }
+            }
             FileType::Symlink => Ok(Some("a link: not followed".to_owned())),
             _ => Ok(Some("neither file nor folder".to_owned())),
         }

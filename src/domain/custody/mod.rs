@@ -131,6 +131,13 @@ pub enum Effect {
         /// Whether its owner moved it by hand.
         by_hand: bool,
     },
+    /// Its owner moved its original inside the vault.
+    OriginalMoved {
+        /// The original before.
+        from: String,
+        /// The original now.
+        original: String,
+    },
     /// A person decided not to file it.
     Skipped,
     /// It was moved out of the inbox because reading it failed badly.
@@ -301,6 +308,9 @@ impl Chain {
                     plan.code = code.clone().unwrap_or_else(|| plan.code.clone());
                 });
             }
+            Effect::OriginalMoved { original, .. } => {
+                self.change_plan(|plan| plan.original = Some(original.clone()));
+            }
             Effect::Skipped => self.standing = Standing::Skipped,
             Effect::Quarantined { origin, reason } => {
                 self.origin = origin.clone();
@@ -347,7 +357,15 @@ impl Chain {
     }
 }
 
+/// Digits of an identity.
+const ID_DIGITS: usize = 32;
+
 /// The identity that content gives an item: the first 32 hexadecimal digits of its hash.
 pub fn emm_id(hash: &str) -> String {
-    hash.chars().take(32).collect()
+    hash.chars().take(ID_DIGITS).collect()
+}
+
+/// Whether a text has the form of an identity.
+pub fn is_emm_id(text: &str) -> bool {
+    text.len() == ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }

@@ -115,8 +115,12 @@ impl Chains {
 
     /// Where the folders that are one thing lie in the vault, or are about to.
     pub(super) async fn trees(&self) -> Result<BTreeSet<String>> {
-        let found: Vec<(String, String)> = self.state.scan(Space::Trees, Select::default()).await?;
-        Ok(found.into_iter().map(|(_, path)| path).collect())
+        Ok(self.trees_by_item().await?.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The same with the `emm_id` of each.
+    pub(super) async fn trees_by_item(&self) -> Result<Vec<(String, String)>> {
+        Ok(self.state.scan(Space::Trees, Select::default()).await?)
     }
 
     /// Every item, sorted by `emm_id`; with a standing, only those that have it.

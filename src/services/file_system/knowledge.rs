@@ -176,6 +176,7 @@ impl FileSystem {
     /// One comparison. Returns how many notes were new, changed, moved or gone.
     pub(super) async fn scan(&self, stop: &Shutdown) -> Result<usize> {
         let _turn = self.knowledge.scanning.lock().await;
+        self.follow_trees().await?;
         let listed = self.listed().await?;
         *self.knowledge.folders.lock() = Arc::new(folders(&listed));
         let known: BTreeMap<String, Known> =
@@ -344,11 +345,16 @@ impl FileSystem {
 
     /// A note that is not where the journal has it may have been moved a moment ago, before any scan saw it.
     pub(super) async fn look_again_if_moved(&self, emm_id: &str) -> Result<()> {
-        let chain = self.chains.get(emm_id).await?.filter(Chain::in_vault);
-        if let Some((_, plan)) = chain.and_then(|chain| chain.plan)
-            && !self.parts.vault.exists(&plan.note).await?
-        {
+        let Some(chain) = self.chains.get(emm_id).await?.filter(Chain::in_vault) else { return Ok(()) };
+        let Some((_, plan)) = &chain.plan else { return Ok(()) };
+        if !self.parts.vault.exists(&plan.note).await? {
             self.scan(&Shutdown::new()).await?;
+        }
+        if let Some(original) = &plan.original
+            && !self.parts.vault.exists(original).await?
+        {
+            let listing = self.parts.vault.list().await?;
+            self.follow_original(emm_id, &chain, &listing).await?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod holding;
 mod knowledge;
 mod lessons;
 mod listing;
+mod moved;
 mod one_thing;
 mod plan;
 mod reading;

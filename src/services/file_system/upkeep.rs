@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::FileSystem;
 use crate::{
-    backends::inbox::TRASH_FOLDER,
+    backends::inbox::{Expired, TRASH_FOLDER},
     contracts::file_system::{Reindex, Reindexed},
     life::Shutdown,
     rpc::{Answer, Error, Result},
@@ -93,8 +93,12 @@ impl FileSystem {
         let (inbox, trash, today) = (self.parts.inbox.clone(), self.parts.trash.clone(), self.parts.clock.today());
         let expired = tokio::task::spawn_blocking(move || inbox.expire(&trash, &today, days)).await;
         match expired.map_err(Error::internal)? {
-            Ok(days) if days.is_empty() => {}
-            Ok(days) => tracing::info!(?days, "expired trash was cleared"),
+            Ok(Expired { days, kept }) => {
+                if !days.is_empty() {
+                    tracing::info!(?days, "expired trash was cleared");
+                }
+                self.tell_of_late_writes(&kept);
+            }
             Err(error) => tracing::warn!("the trash cannot be cleared: {error}"),
         }
         Ok(())
@@ -102,6 +106,18 @@ impl FileSystem {
 }
 
 impl FileSystem {
+    /// Somebody had a file open when it was filed and went on writing: the last version is in the trash, and nowhere else.
+    fn tell_of_late_writes(&self, kept: &[PathBuf]) {
+        let Some(first) = kept.first() else { return };
+        let (count, first) = (kept.len(), first.display());
+        let fault = format!(
+            "{count} originals in the trash were written to after they had been filed, such as {first}: they are kept; move \
+             them into the inbox to have the newer version filed"
+        );
+        tracing::warn!("{fault}");
+        self.parts.health.report("custody", false, Some(fault));
+    }
+
     /// The trash of the store, and the one inside an inbox on another file system.
     fn trashes(&self) -> [PathBuf; 2] {
         [self.parts.trash.clone(), self.parts.inbox.path().join(TRASH_FOLDER)]

@@ -1,0 +1,69 @@
+//! Originals that their owner moved inside the vault: found by what they are, followed, and never moved back.
+
+use super::{FileSystem, chains::append_now, reading::file_name};
+use crate::{
+    backends::vault::Listing,
+    domain::custody::{Chain, Effect},
+    rpc::Result,
+};
+
+impl FileSystem {
+    /// Looks for an original that is not where the journal has it, and says in the journal where it is; gives the chain then.
+    ///
+    /// A file is known by its size and its hash. Of folders only those of the same name are looked into, for a hash of
+    /// every folder would read the whole vault.
+    pub(super) async fn follow_original(
+        &self,
+        emm_id: &str,
+        chain: &Chain,
+        listing: &Listing,
+    ) -> Result<Option<Chain>> {
+        let original = chain.plan.as_ref().and_then(|(_, plan)| plan.original.clone());
+        let Some(from) = original.filter(|_| chain.in_vault()) else { return Ok(None) };
+        if self.parts.vault.exists(&from).await? {
+            return Ok(None);
+        }
+        for path in candidates(chain, &from, listing) {
+            let hash = self.original_hash(&path, chain.origin.folder).await;
+            if !hash.is_ok_and(|hash| hash.to_hex().as_str() == chain.origin.hash) {
+                continue;
+            }
+            tracing::info!(emm_id, from, original = path, "its owner moved the original");
+            return append_now(&self.chains, emm_id, "by hand", |chain| {
+                let plan = chain.plan.as_ref().map(|(_, plan)| plan);
+                let still = plan.is_some_and(|plan| plan.original.as_ref() == Some(&from));
+                let effect = Effect::OriginalMoved { from: from.clone(), original: path.clone() };
+                (chain.in_vault() && still).then_some(effect)
+            })
+            .await;
+        }
+        Ok(None)
+    }
+
+    /// Follows the folders that are one thing: what lies in them is none of its owner's notes, wherever they are.
+    pub(super) async fn follow_trees(&self) -> Result<()> {
+        let mut listing = None;
+        for (emm_id, path) in self.chains.trees_by_item().await? {
+            if self.parts.vault.exists(&path).await? {
+                continue;
+            }
+            let Some(chain) = self.chains.get(&emm_id).await? else { continue };
+            let listing = match &mut listing {
+                Some(listing) => listing,
+                none => none.insert(self.parts.vault.list().await?),
+            };
+            self.follow_original(&emm_id, &chain, listing).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the original may be, in the order of the paths.
+fn candidates(chain: &Chain, from: &str, listing: &Listing) -> Vec<String> {
+    if chain.origin.folder {
+        let same_name = |path: &&String| file_name(path) == file_name(from);
+        return listing.folders.iter().filter(same_name).cloned().collect();
+    }
+    let same_size = listing.files.iter().filter(|file| file.size_bytes == chain.origin.bytes);
+    same_size.map(|file| file.path.clone()).collect()
+}
