@@ -11,8 +11,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use secrets::Secret;
-
+pub use crate::domain::secret::Secret;
 use crate::{agents, backends, rpc, services};
 
 /// The defaults, and their documentation.
@@ -34,6 +33,8 @@ pub struct Config {
     pub cache: backends::cache::Settings,
     /// The state.
     pub state: backends::state::Settings,
+    /// Where the store is.
+    pub store: backends::store::Settings,
     /// The vault.
     pub vault: backends::vault::Settings,
     /// The inbox.

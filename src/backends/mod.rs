@@ -5,6 +5,7 @@ mod clock;
 pub mod disk;
 pub mod home;
 pub mod inbox;
+pub mod objects;
 pub mod parsers;
 pub mod search;
 pub mod state;

@@ -6,4 +6,5 @@ pub mod extract;
 pub mod inbox;
 pub mod jd;
 pub mod note;
+pub mod secret;
 pub mod text;

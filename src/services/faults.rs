@@ -19,7 +19,7 @@ impl From<StoreError> for Error {
             StoreError::Exists(_) => Error::conflict(error),
             StoreError::NotFound(_) => Error::not_found(error),
             StoreError::Newer { .. } | StoreError::Damaged { .. } => Error::internal(error),
-            StoreError::Backend(_) | StoreError::Folder { .. } => Error::unavailable(error),
+            StoreError::Backend(_) | StoreError::Bucket(_) | StoreError::Folder { .. } => Error::unavailable(error),
         }
     }
 }

@@ -8,9 +8,9 @@ mod journal;
 mod labels;
 mod structures;
 
-use std::{path::Path as FsPath, sync::Arc};
+use std::{fmt, path::Path as FsPath, sync::Arc};
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem, path::Path};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -18,6 +18,28 @@ pub use ids::{Allocated, Ids};
 pub use journal::Journal;
 pub use labels::{Label, Labels, Lesson};
 pub use structures::Structures;
+
+use super::objects::{self, Bucket, ObjectsError};
+
+/// `[store]`: where the store is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Which store.
+    pub backend: Backend,
+    /// The bucket of a store on S3.
+    pub s3: objects::Settings,
+}
+
+/// Which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The folder `paths.store`.
+    Folder,
+    /// A bucket of S3, or of what speaks like it.
+    S3,
+}
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +71,9 @@ pub enum StoreError {
     /// The backend failed.
     #[error("store: {0}")]
     Backend(#[from] object_store::Error),
+    /// The bucket refused or failed.
+    #[error("store: {0}")]
+    Bucket(ObjectsError),
     /// The folder of the store cannot be used.
     #[error("store folder {path}: {error}")]
     Folder {
@@ -72,19 +97,64 @@ struct Head {
     format: u32,
 }
 
+impl From<ObjectsError> for StoreError {
+    fn from(error: ObjectsError) -> Self {
+        match error {
+            ObjectsError::NotFound(key) => Self::NotFound(key),
+            error => Self::Bucket(error),
+        }
+    }
+}
+
+/// The folders that a store has, beside its identity.
+const FOLDERS: [&str; 5] = ["journal", "labels", "ids", "structure", "structure-log"];
+/// Objects that are copied at once.
+const COPIES_IN_FLIGHT: usize = 16;
+
 /// The store of one vault; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    objects: Arc<dyn ObjectStore>,
+    place: Place,
+}
+
+/// Where its objects are.
+#[derive(Clone)]
+enum Place {
+    Folder(Arc<dyn ObjectStore>, Arc<FsPath>),
+    Bucket(Bucket),
 }
 
 impl Store {
+    /// The configured store, which must be able to do what is asked of it; `folder` is where a local one lies.
+    pub async fn open(settings: &Settings, folder: &FsPath) -> Result<Store, StoreError> {
+        match settings.backend {
+            Backend::Folder => Store::folder(folder),
+            Backend::S3 => {
+                let bucket = Bucket::new(&settings.s3)?;
+                bucket.probe().await?;
+                Ok(Store { place: Place::Bucket(bucket) })
+            }
+        }
+    }
+
     /// A store in a local folder, which is made if it is missing. Every object is fsynced with its folder.
     pub fn folder(path: &FsPath) -> Result<Store, StoreError> {
         let at = |error| StoreError::Folder { path: path.display().to_string(), error };
         std::fs::create_dir_all(path).map_err(at)?;
         let objects = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
-        Ok(Store { objects: Arc::new(objects) })
+        Ok(Store { place: Place::Folder(Arc::new(objects), path.into()) })
+    }
+
+    /// Copies all that this store keeps, but trash and quarantine, into an empty one.
+    pub async fn copy_to(&self, other: &Store) -> Result<(), StoreError> {
+        let mut paths = vec![];
+        for folder in FOLDERS {
+            paths.extend(self.names(folder).await?.into_iter().map(|name| format!("{folder}/{name}")));
+        }
+        // An identity says that there is a store: it comes with the rest, or not at all.
+        paths.extend(self.identity().await?.map(|_| identity::PATH.to_owned()));
+        let copy = |path: String| async move { other.create_bytes(&path, self.get_bytes(&path).await?).await };
+        stream::iter(paths).map(copy).buffered(COPIES_IN_FLIGHT).try_collect().await
     }
 
     /// Creates an object. Who comes second gets `Exists`.
@@ -95,9 +165,16 @@ impl Store {
     }
 
     pub(crate) async fn create_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         crate::fault!("store: before an object");
-        match self.objects.put_opts(&Path::from(path), bytes.into(), options).await {
+        let objects = match &self.place {
+            Place::Folder(objects, _) => objects,
+            Place::Bucket(bucket) => {
+                let created = bucket.create(path, bytes).await?;
+                return if created { Ok(()) } else { Err(StoreError::Exists(path.to_owned())) };
+            }
+        };
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match objects.put_opts(&Path::from(path), bytes.into(), options).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. }) => Err(StoreError::Exists(path.to_owned())),
             Err(error) => Err(error.into()),
@@ -117,7 +194,11 @@ impl Store {
     }
 
     pub(crate) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, StoreError> {
-        match self.objects.get(&Path::from(path)).await {
+        let objects = match &self.place {
+            Place::Folder(objects, _) => objects,
+            Place::Bucket(bucket) => return Ok(bucket.get(path).await?),
+        };
+        match objects.get(&Path::from(path)).await {
             Ok(object) => Ok(object.bytes().await?.to_vec()),
             Err(object_store::Error::NotFound { .. }) => Err(StoreError::NotFound(path.to_owned())),
             Err(error) => Err(error.into()),
@@ -126,8 +207,12 @@ impl Store {
 
     /// The names under a folder of the store, sorted; names only, without the folder.
     pub(crate) async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let objects = match &self.place {
+            Place::Folder(objects, _) => objects,
+            Place::Bucket(bucket) => return Ok(bucket.names(folder).await?),
+        };
         let prefix = Path::from(folder);
-        let objects: Vec<_> = self.objects.list(Some(&prefix)).try_collect().await?;
+        let objects: Vec<_> = objects.list(Some(&prefix)).try_collect().await?;
         let mut names: Vec<String> = objects
             .iter()
             .filter_map(|object| object.location.prefix_match(&prefix))
@@ -138,8 +223,18 @@ impl Store {
     }
 }
 
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({})", self.objects)
+/// Where it is, for people.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Folder(_, path) => write!(f, "{}", path.display()),
+            Place::Bucket(bucket) => write!(f, "{bucket}"),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({self})")
     }
 }
