@@ -35,6 +35,8 @@ pub struct Config {
     pub cache: backends::cache::Settings,
     /// The state.
     pub state: backends::state::Settings,
+    /// Where the store is.
+    pub store: backends::store::Settings,
     /// The vault.
     pub vault: backends::vault::Settings,
     /// The inbox.

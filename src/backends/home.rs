@@ -60,7 +60,7 @@ pub enum HomeError {
     },
     /// It was made for another store, or its store is not there.
     #[error(
-        "home {home} belongs to the store {bound}, but {path} {found}: see that the disk of the store is mounted, or use another --home"
+        "home {home} belongs to the store {bound}, but {path} {found}: see that the disk of the store is mounted or its bucket the right one, or use another --home"
     )]
     OtherStore {
         /// The home.
@@ -186,15 +186,15 @@ impl Home {
         Ok(self.record()?.and_then(|record| record.store))
     }
 
-    /// Checks that the home belongs to the store of this identity, and remembers it the first time.
-    pub fn bind(&self, found: Option<&str>) -> Result<(), HomeError> {
+    /// Checks that the home belongs to the store of this identity, found at `path`, and remembers it the first time.
+    pub fn bind(&self, path: &str, found: Option<&str>) -> Result<(), HomeError> {
         let record = self.record()?;
         let record = record.unwrap_or_else(|| Record { format: FORMAT, vault: self.vault_text(), store: None });
         match (&record.store, found) {
             (Some(bound), found) if Some(bound.as_str()) == found => Ok(()),
             (Some(bound), found) => {
                 let found = found.map_or("has no store".to_owned(), |found| format!("is the store {found}"));
-                let (home, path) = (self.path.display().to_string(), self.store.display().to_string());
+                let (home, path) = (self.path.display().to_string(), path.to_owned());
                 Err(HomeError::OtherStore { home, bound: bound.clone(), path, found })
             }
             (None, found) => self.keep(&Record { store: found.map(str::to_owned), ..record }),

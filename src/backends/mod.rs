@@ -6,6 +6,7 @@ mod clock;
 pub mod disk;
 pub mod home;
 pub mod inbox;
+pub mod objects;
 pub mod parsers;
 pub mod redis;
 pub mod search;

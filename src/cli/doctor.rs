@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     backends::{
+        objects::{Bucket, WRITERS},
         parsers::{self, Parsers},
+        store::Backend,
         vault::{FolderSettings, Vault},
     },
     domain::{jd, note::VaultStyle},
@@ -54,6 +56,7 @@ fn fail(name: &'static str, found: impl ToString) -> Check {
 pub(super) async fn run(setup: &Setup, screen: &Screen) -> Result<Exit> {
     let mut checks = vec![home(setup), structure(setup), inbox(setup)];
     checks.extend(vault(setup).await);
+    checks.push(store(setup).await);
     checks.push(trash(setup));
     checks.push(parser(setup).await);
     checks.push(ocr(setup));
@@ -151,6 +154,25 @@ async fn vault(setup: &Setup) -> Vec<Check> {
 fn attachments(style: &VaultStyle) -> String {
     let folder = style.attachment_folder("NOTE'S FOLDER");
     if folder.is_empty() { "the vault's root".to_owned() } else { folder }
+}
+
+/// The store and, where it is a bucket, what that can do.
+async fn store(setup: &Setup) -> Check {
+    let settings = &setup.config.store;
+    let bucket = match settings.backend {
+        Backend::Folder => return ok("store", setup.home.store.display()),
+        Backend::S3 => match Bucket::new(&settings.s3) {
+            Ok(bucket) => bucket,
+            Err(error) => return fail("store", format!("{error}; look at [store.s3]")),
+        },
+    };
+    match bucket.probe().await {
+        Ok(()) => ok(
+            "store",
+            format!("{bucket}, refuses a taken key, has one winner of {WRITERS} writers, lists what was written"),
+        ),
+        Err(error) => fail("store", error),
+    }
 }
 
 fn trash(setup: &Setup) -> Check {

@@ -1,8 +1,9 @@
 //! `emm file --dry-run`: the real run in a shadow of the home, so that neither inbox nor journal see it.
 //!
-//! The shadow has hard links to the write-once objects of the store and copies of the databases; the vault is the real
-//! one, which a dry run only reads: its roles are read-only. What an earlier process left half done and what the vault
-//! tells is taken up in the home itself first, as by any command: in the shadow its inbox would be missing.
+//! The shadow has hard links to the write-once objects of the store (copies, where that is a bucket) and copies of the
+//! databases; the vault is the real one, which a dry run only reads: its roles are read-only. What an earlier process left
+//! half done and what the vault tells is taken up in the home itself first, as by any command: in the shadow its inbox
+//! would be missing.
 
 use std::{
     fs, io,
@@ -16,7 +17,10 @@ use super::{
     setup::{Setup, at},
 };
 use crate::{
-    backends::home::Home,
+    backends::{
+        home::Home,
+        store::{Backend, Store},
+    },
     contracts::{
         file_system::Problem,
         file_system_agent::{Sweep, Swept},
@@ -34,7 +38,7 @@ pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -
             )));
         }
     };
-    let config = quiet(&setup.config);
+    let mut config = quiet(&setup.config);
     let real = Session::host(setup.home.clone(), config.clone(), &[Role::FileSystem], None, false).await?;
     let known = real.caught_up(screen).await;
     real.close().await;
@@ -43,6 +47,17 @@ pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -
     let folder =
         tempfile::Builder::new().prefix(".dry-run-").tempdir_in(&setup.home.path).map_err(Error::unavailable)?;
     let home = shadow(&setup.home, folder.path())?;
+    match setup.config.store.backend {
+        Backend::Folder => {
+            mirror(&setup.home.store, &home.store, &["trash", "quarantine"]).map_err(at(&home.store))?;
+        }
+        Backend::S3 => {
+            // What a dry run would write must not reach the bucket.
+            let store = Store::open(&setup.config.store, &setup.home.store).await?;
+            store.copy_to(&Store::folder(&home.store)?).await?;
+            config.store.backend = Backend::Folder;
+        }
+    }
     let (mut taken, mut failed) = (Vec::new(), Vec::new());
     let intake = Intake::new(&home.inbox, &setup.config.inbox.ignore);
     for path in paths {
@@ -78,11 +93,11 @@ fn shadow(real: &Home, folder: &Path) -> Result<Home> {
         store: folder.join("store"),
     };
     fs::create_dir(&home.inbox).map_err(at(&home.inbox))?;
-    mirror(&real.store, &home.store, &["trash", "quarantine"]).map_err(at(&home.store))?;
     for (from, to) in
         [(real.state(), home.state()), (real.search(), home.search()), (real.knowledge(), home.knowledge())]
     {
-        for suffix in ["", "-wal"] {
+        // The log first: a database that is just being closed takes it over and deletes it, and then has all by itself.
+        for suffix in ["-wal", ""] {
             let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
             copy(&with(&from), &with(&to)).map_err(at(&from))?;
         }
@@ -114,7 +129,10 @@ fn mirror(from: &Path, to: &Path, without: &[&str]) -> io::Result<()> {
 /// A copy of a file or a folder of files, which the shadow may change; nothing where there is none.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     if !from.is_dir() {
-        return if from.exists() { fs::copy(from, to).map(drop) } else { Ok(()) };
+        return match fs::copy(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            copied => copied.map(drop),
+        };
     }
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {

@@ -101,15 +101,15 @@ impl Kept {
     }
 
     /// The store and its identity. A home that belongs to another one is refused before anything is written.
-    async fn store(&self) -> Result<(Store, String)> {
+    async fn store(&self, config: &Config) -> Result<(Store, String)> {
         let open = || async {
-            let store = Store::folder(&self.home.store)?;
+            let store = Store::open(&config.store, &self.home.store).await?;
             let id = match self.home.bound_store()? {
                 // The folder of a store that is not mounted must not become a store.
                 Some(_) => store.identity().await?,
                 None => Some(store.identify().await?),
             };
-            self.home.bind(id.as_deref())?;
+            self.home.bind(&store.to_string(), id.as_deref())?;
             Ok((store, id.unwrap_or_default()))
         };
         self.store.get_or_try_init(open).await.cloned()
@@ -138,7 +138,7 @@ pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
 
 /// `content-classifier`.
 pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
-    let (store, id) = parts.kept.store().await?;
+    let (store, id) = parts.kept.store(&parts.config).await?;
     let service = ContentClassifier::open(content_classifier::Parts {
         settings: parts.config.content_classifier.clone(),
         labels: Labels::new(store.clone()),
@@ -156,7 +156,7 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
 
 /// `jd-classifier`.
 pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
-    let (store, _) = parts.kept.store().await?;
+    let (store, _) = parts.kept.store(&parts.config).await?;
     let service = JdClassifier::open(jd_classifier::Parts {
         settings: parts.config.jd_classifier.clone(),
         path: parts.kept.home.jd.clone(),
@@ -179,7 +179,7 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
 
 /// `file-system`.
 pub(super) async fn file_system(parts: Parts) -> Result<Built> {
-    let ((store, _), home) = (parts.kept.store().await?, parts.kept.home.clone());
+    let ((store, _), home) = (parts.kept.store(&parts.config).await?, parts.kept.home.clone());
     let index = home.search();
     let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
     let (index, opened) = index?;

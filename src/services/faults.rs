@@ -19,7 +19,7 @@ impl From<StoreError> for Error {
             StoreError::Exists(_) => Error::conflict(error),
             StoreError::NotFound(_) => Error::not_found(error),
             StoreError::Newer { .. } | StoreError::Damaged { .. } | StoreError::Panicked(_) => Error::internal(error),
-            StoreError::Folder { .. } => Error::unavailable(error),
+            StoreError::Bucket(_) | StoreError::Folder { .. } => Error::unavailable(error),
         }
     }
 }

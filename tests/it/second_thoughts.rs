@@ -213,7 +213,7 @@ async fn everything_that_can_be_rebuilt_may_be_lost() {
     let skip = AnswerReview { emm_id: skipped.item.emm_id.clone(), answer: Answered::Skip };
     world.call(skip).await.unwrap();
     let before = world.files("vault");
-    let world = world.restart_without_state(Placement::Together).await;
+    let world = world.restart_without_state(Placement::Together, &Value::Null).await;
     world.caught_up().await;
     let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
     let places: Vec<_> = swept.review.iter().map(|review| review.item.place.as_str()).collect();

@@ -72,7 +72,7 @@ impl World {
     }
 
     /// As `restart`, with every database of every home deleted in between.
-    pub(crate) async fn restart_without_state(self, placement: Placement) -> World {
+    pub(crate) async fn restart_without_state(self, placement: Placement, extra: &Value) -> World {
         let World { root, path, nodes, .. } = self;
         stop(nodes).await;
         for home in fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()) {
@@ -85,7 +85,7 @@ impl World {
                 }
             }
         }
-        World::over(root, path, placement, &Value::Null).await
+        World::over(root, path, placement, extra).await
     }
 
     /// Ends the nodes; every one must drain in time.

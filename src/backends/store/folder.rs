@@ -29,6 +29,11 @@ impl Folder {
         Ok(Folder { path: path.to_owned(), placer: Placer::default(), sync })
     }
 
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Creates an object, on disk with its name and folders when this returns; `Exists` for who comes second.
     pub(super) fn create(&self, object: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let unfit = || StoreError::Damaged { path: object.to_owned(), reason: "no object may have this name".into() };
@@ -60,7 +65,7 @@ impl Folder {
         })
     }
 
-    /// The names of all objects below a folder of the store, relative to it, in no order.
+    /// The names of all objects below a folder of the store, relative to it, sorted.
     pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let top = self.path.join(folder);
         let (mut found, mut left) = (Vec::new(), vec![(top, String::new())]);
@@ -79,6 +84,7 @@ impl Folder {
                 }
             }
         }
+        found.sort_unstable();
         Ok(found)
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Stored};
 
-const PATH: &str = "identity";
+pub(super) const PATH: &str = "identity";
 
 #[derive(Serialize, Deserialize)]
 struct Identity {

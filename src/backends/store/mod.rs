@@ -9,17 +9,41 @@ mod journal;
 mod labels;
 mod structures;
 
-use std::{path::Path as FsPath, sync::Arc};
+use std::{fmt, path::Path as FsPath, sync::Arc};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-
-use self::folder::Folder;
-use crate::backends::blocking::blocking;
 
 pub use ids::{Allocated, Ids};
 pub use journal::Journal;
 pub use labels::{Label, Labels, Lesson};
 pub use structures::Structures;
+
+use self::folder::Folder;
+use super::{
+    blocking::blocking,
+    objects::{self, Bucket, ObjectsError},
+};
+
+/// `[store]`: where the store is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Which store.
+    pub backend: Backend,
+    /// The bucket of a store on S3.
+    pub s3: objects::Settings,
+}
+
+/// Which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The folder `paths.store`.
+    Folder,
+    /// A bucket of S3, or of what speaks like it.
+    S3,
+}
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +72,9 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The bucket refused or failed.
+    #[error("store: {0}")]
+    Bucket(ObjectsError),
     /// A file or folder of the store cannot be used.
     #[error("store: {path}: {error}")]
     Folder {
@@ -74,16 +101,61 @@ struct Head {
     format: u32,
 }
 
+impl From<ObjectsError> for StoreError {
+    fn from(error: ObjectsError) -> Self {
+        match error {
+            ObjectsError::NotFound(key) => Self::NotFound(key),
+            error => Self::Bucket(error),
+        }
+    }
+}
+
+/// The folders that a store has, beside its identity.
+const FOLDERS: [&str; 5] = ["journal", "labels", "ids", "structure", "structure-log"];
+/// Objects that are copied at once.
+const COPIES_IN_FLIGHT: usize = 16;
+
 /// The store of one vault; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    folder: Arc<Folder>,
+    place: Place,
+}
+
+/// Where its objects are.
+#[derive(Clone)]
+enum Place {
+    Folder(Arc<Folder>),
+    Bucket(Bucket),
 }
 
 impl Store {
+    /// The configured store, which must be able to do what is asked of it; `folder` is where a local one lies.
+    pub async fn open(settings: &Settings, folder: &FsPath) -> Result<Store, StoreError> {
+        match settings.backend {
+            Backend::Folder => Store::folder(folder),
+            Backend::S3 => {
+                let bucket = Bucket::new(&settings.s3)?;
+                bucket.probe().await?;
+                Ok(Store { place: Place::Bucket(bucket) })
+            }
+        }
+    }
+
     /// A store in a local folder, which is made if it is missing. Every object is fsynced with its folder.
     pub fn folder(path: &FsPath) -> Result<Store, StoreError> {
-        Ok(Store { folder: Arc::new(Folder::open(path)?) })
+        Ok(Store { place: Place::Folder(Arc::new(Folder::open(path)?)) })
+    }
+
+    /// Copies all that this store keeps, but trash and quarantine, into an empty one.
+    pub async fn copy_to(&self, other: &Store) -> Result<(), StoreError> {
+        let mut paths = vec![];
+        for folder in FOLDERS {
+            paths.extend(self.names(folder).await?.into_iter().map(|name| format!("{folder}/{name}")));
+        }
+        // An identity says that there is a store: it comes with the rest, or not at all.
+        paths.extend(self.identity().await?.map(|_| identity::PATH.to_owned()));
+        let copy = |path: String| async move { other.create_bytes(&path, self.get_bytes(&path).await?).await };
+        stream::iter(paths).map(copy).buffered(COPIES_IN_FLIGHT).try_collect().await
     }
 
     /// Creates an object. Who comes second gets `Exists`.
@@ -94,9 +166,17 @@ impl Store {
     }
 
     pub(crate) async fn create_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        let (folder, path) = (self.folder.clone(), path.to_owned());
         crate::fault!("store: before an object");
-        blocking(move || folder.create(&path, &bytes)).await?
+        match &self.place {
+            Place::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.create(&path, &bytes)).await?
+            }
+            Place::Bucket(bucket) => {
+                let created = bucket.create(path, bytes).await?;
+                if created { Ok(()) } else { Err(StoreError::Exists(path.to_owned())) }
+            }
+        }
     }
 
     /// An object; `Newer` if a newer emm wrote it, `Damaged` if it is not what is stored there.
@@ -112,21 +192,39 @@ impl Store {
     }
 
     pub(crate) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, StoreError> {
-        let (folder, path) = (self.folder.clone(), path.to_owned());
-        blocking(move || folder.get(&path)).await?
+        match &self.place {
+            Place::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.get(&path)).await?
+            }
+            Place::Bucket(bucket) => Ok(bucket.get(path).await?),
+        }
     }
 
     /// The names under a folder of the store, sorted; names only, without the folder.
     pub(crate) async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let (store, below) = (self.folder.clone(), folder.to_owned());
-        let mut names = blocking(move || store.names(&below)).await??;
-        names.sort();
-        Ok(names)
+        match &self.place {
+            Place::Folder(store) => {
+                let (store, below) = (store.clone(), folder.to_owned());
+                blocking(move || store.names(&below)).await?
+            }
+            Place::Bucket(bucket) => Ok(bucket.names(folder).await?),
+        }
     }
 }
 
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({:?})", self.folder)
+/// Where it is, for people.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Folder(folder) => write!(f, "{}", folder.path().display()),
+            Place::Bucket(bucket) => write!(f, "{bucket}"),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({self})")
     }
 }
