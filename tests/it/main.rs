@@ -47,6 +47,7 @@ mod store;
 mod store_s3;
 mod structures;
 mod supervise;
+mod terminal;
 mod vault;
 mod vault_custody;
 mod vault_trees;
