@@ -127,6 +127,62 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[test]
+fn a_second_signal_ends_a_node_at_once() {
+    let home = Home::new();
+    home.ends(0, &["file", home.document("tax 2023.txt", INVOICE).to_str().unwrap()]);
+    let config = home.document("slow.toml", "[node]\ndrain_delay_ms = 600000\n");
+    let mut node = Node::start(&home, &["--config", config.to_str().unwrap()]);
+    let id = Pid::from_child(&node.0);
+    kill_process(id, Signal::TERM).unwrap();
+    // It serves on while it says that it is not ready any more, for ten minutes; a second word is enough.
+    let ready = || status(&home, "/readyz");
+    eventually("the node says that it leaves", || ready().is_some_and(|status| status == 503));
+    kill_process(id, Signal::INT).unwrap();
+    assert_eq!(node.0.wait().unwrap().code(), Some(1));
+    // Nothing of it stays in the way.
+    home.ends(0, &["verify"]);
+}
+
+/// The status of a page of the node that runs on a home.
+fn status(home: &Home, page: &str) -> Option<u16> {
+    let lock: Value = serde_json::from_slice(&fs::read(home.path("node.lock")).ok()?).ok()?;
+    let address = lock["address"].as_str()?.strip_prefix("http://")?;
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    let request = format!("GET {page} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    std::io::Write::write_all(&mut stream, request.as_bytes()).ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn a_source_on_another_file_system_goes_only_when_it_is_safe() {
+    let home = Home::new();
+    let elsewhere = tempfile::tempdir_in("/dev/shm").expect("/dev/shm is a file system of its own on every Linux");
+    let device = |path: &Path| std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).unwrap());
+    assert_ne!(device(elsewhere.path()), device(home.0.path()), "this test needs two file systems");
+    let source = elsewhere.path().join("tax 2023.txt");
+    fs::write(&source, INVOICE).unwrap();
+
+    // Where it cannot be taken in, it stays.
+    home.ends(0, &["file", home.document("tax 2022.txt", &INVOICE.replace("2023", "2022")).to_str().unwrap()]);
+    let inbox = home.path("UNSORTED");
+    fs::remove_dir(&inbox).unwrap();
+    fs::write(&inbox, "in the way").unwrap();
+    home.ends(1, &["file", "--move", source.to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(&source).unwrap(), INVOICE);
+    fs::remove_file(&inbox).unwrap();
+    fs::create_dir(&inbox).unwrap();
+
+    home.json(0, &["file", "--move", source.to_str().unwrap()]);
+    assert!(!source.exists(), "--move takes the source away");
+    let mut kept = Vec::new();
+    collect(&home.path("vault"), &mut kept);
+    assert!(kept.iter().any(|(_, bytes)| bytes == INVOICE.as_bytes()), "its bytes are in the vault");
+    home.ends(0, &["verify"]);
+}
+
+#[test]
 fn the_first_file_makes_the_home_and_is_filed() {
     let home = Home::new();
     let missing = home.ends(1, &["status"]);
