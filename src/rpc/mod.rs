@@ -1,9 +1,11 @@
 //! How it is said: a typed tool, answered in this process or in another.
 
+pub mod circuit;
 pub mod context;
 pub mod error;
 pub mod http;
 pub mod peers;
+pub mod replicas;
 pub mod role;
 pub mod token;
 pub mod tool;

@@ -1,7 +1,7 @@
 //! The fabric: one call is the same direct and over HTTP, and every door is guarded from the first route.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use emm::{
+    config::Config,
     contracts::{
         content_classifier::{Classified, Classify},
         file_system_agent::{Sweep, Swept},
@@ -19,7 +20,7 @@ use emm::{
     rpc::{
         Answer, Code, Context, Error, Result, Role, Toolbox, Tools,
         http::{Face, guarded, routes},
-        peers::{Peers, Settings},
+        peers::Peers,
         token::Tokens,
         toolbox::Limits,
     },
@@ -105,8 +106,8 @@ fn toolbox(odd: &Arc<Odd>) -> Toolbox {
 }
 
 fn peers(address: &str, token: &str) -> Peers {
-    let addresses = BTreeMap::from(Role::ALL.map(|role| (role, address.to_owned())));
-    let settings = Settings { pattern: String::new(), addresses, reply_bytes_max: 1 << 20, idle_seconds: 10 };
+    let settings =
+        Config::load(None, &json!({ "peers": { "pattern": address, "reply_bytes_max": 1 << 20 } })).unwrap().peers;
     Peers::new(settings, Tokens::new([token.to_owned()]))
 }
 

@@ -30,6 +30,7 @@ mod one_thing;
 mod parsers;
 mod process;
 mod quarantine;
+mod routing;
 mod scenarios;
 mod search;
 mod second_thoughts;
