@@ -11,6 +11,7 @@ pub mod token;
 pub mod tool;
 pub mod toolbox;
 pub mod tools;
+pub mod trace;
 
 pub use context::Context;
 pub use error::{Code, Error, Result};
@@ -18,3 +19,4 @@ pub use role::Role;
 pub use tool::{Answer, Effect, Tool};
 pub use toolbox::Toolbox;
 pub use tools::Tools;
+pub use trace::Trace;

@@ -17,6 +17,7 @@ use super::{
     http::{DEADLINE_HEADER, REQUEST_ID_HEADER},
     replicas::{self, Addresses, Connections, Replicas},
     token::Tokens,
+    trace,
 };
 
 /// Where other roles are.
@@ -132,7 +133,8 @@ impl Peers {
         let mut post = Request::post(format!("{address}/{}/{}", T::ROLE, T::NAME))
             .header(CONTENT_TYPE, "application/json")
             .header(DEADLINE_HEADER, left.as_millis().to_string())
-            .header(REQUEST_ID_HEADER, &context.request_id);
+            .header(REQUEST_ID_HEADER, &context.request_id)
+            .header(trace::HEADER, context.trace.to_string());
         if let Some(token) = self.tokens.to_send() {
             post = post.header(AUTHORIZATION, format!("Bearer {token}"));
         }

@@ -18,7 +18,7 @@ use emm::{
     },
     life::Tasks,
     rpc::{
-        Answer, Code, Context, Error, Result, Role, Toolbox, Tools,
+        Answer, Code, Context, Error, Result, Role, Toolbox, Tools, Trace,
         http::{Face, guarded, routes},
         peers::Peers,
         token::Tokens,
@@ -167,8 +167,11 @@ async fn deadline_and_request_id_cross_the_hop() {
         top: 1,
     };
     for tools in both(&Arc::default()).await {
-        let context =
-            Context { deadline: tokio::time::Instant::now() + Duration::from_secs(5), request_id: "r-1".into() };
+        let context = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_secs(5),
+            request_id: "r-1".into(),
+            trace: Trace::new(),
+        };
         let reply = context.scope(tools.call(request())).await.unwrap();
         assert_eq!(reply.engine, "r-1 true");
     }
@@ -194,8 +197,11 @@ async fn leaving_a_call_cancels_it_and_gives_its_place_back() {
 async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
     let odd = Arc::new(Odd::default());
     for (round, tools) in both(&odd).await.into_iter().enumerate() {
-        let context =
-            Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "s-1".into() };
+        let context = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+            request_id: "s-1".into(),
+            trace: Trace::new(),
+        };
         let limit = Duration::from_millis(30);
         let call = context.scope(tools.call_within(Sweep::default(), limit));
         let reply = tokio::time::timeout(Duration::from_secs(10), call).await.expect("the caller stops waiting");
@@ -247,10 +253,20 @@ async fn what_a_call_logs_says_for_which_request() {
     let _log = tracing::subscriber::set_default(log.finish());
     let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
     tools.host(Arc::new(toolbox(&Arc::default())));
-    let context = Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "r-7".into() };
+    let context = Context {
+        deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+        request_id: "r-7".into(),
+        trace: Trace::new(),
+    };
     context.scope(tools.call(lookup("logs"))).await.unwrap();
     let text = String::from_utf8(logged.0.lock().clone()).unwrap();
-    assert!(text.contains("a lookup") && text.contains("r-7") && text.contains("jd-classifier"), "{text}");
+    assert!(
+        text.contains("a lookup")
+            && text.contains("r-7")
+            && text.contains("trace=00-")
+            && text.contains("jd-classifier"),
+        "{text}"
+    );
 }
 
 /// A peer that answers one connection with each of `answers` as it stands, and counts those that asked.

@@ -14,7 +14,7 @@ use emm::{
     config::Config,
     contracts::jd_classifier::{Lint, Linted, Lookup, Place},
     rpc::{
-        Answer, Code, Error, Result, Toolbox, Tools,
+        Answer, Code, Context, Error, Result, Toolbox, Tools, Trace,
         circuit::{Circuit, Limits},
         http::{Face, guarded, routes},
         peers::Peers,
@@ -32,12 +32,19 @@ const TOKEN: &str = "secret";
 struct Replica {
     connections: AtomicUsize,
     calls: AtomicUsize,
+    next: Option<Tools>,
 }
 
 impl Answer<Lookup> for Replica {
     async fn answer(&self, request: Lookup) -> Result<Place> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        Ok(Place { code: request.code, title: String::new(), folder: String::new(), files: true })
+        let title = Context::current().unwrap().trace.to_string();
+        // Where it is told to, it asks another node as part of the call.
+        if let (Some(next), "on") = (&self.next, request.code.as_str()) {
+            let further = next.call(Lookup { code: "here".into() }).await?;
+            return Ok(Place { folder: further.title, title, ..further });
+        }
+        Ok(Place { code: request.code, title, folder: String::new(), files: true })
     }
 }
 
@@ -50,7 +57,12 @@ impl Answer<Lint> for Replica {
 impl Replica {
     /// A replica that serves at `listener`.
     fn serve(listener: TcpListener) -> Arc<Replica> {
-        let replica = Arc::new(Replica::default());
+        Replica::serve_before(listener, None)
+    }
+
+    /// As `serve`; calls go on to `next`.
+    fn serve_before(listener: TcpListener, next: Option<Tools>) -> Arc<Replica> {
+        let replica = Arc::new(Replica { next, ..Replica::default() });
         let tools = client(&json!({ "pattern": "http://127.0.0.1:9" }));
         tools.host(Arc::new(Toolbox::default().with::<Lookup, _>(&replica).with::<Lint, _>(&replica)));
         let tokens = Tokens::new([TOKEN.to_owned()]);
@@ -203,4 +215,44 @@ fn connections_begin_with_another_address_of_a_name_each_time() {
     let first: Vec<_> = (0..4).map(|turn| turned(found.clone().into_iter(), turn).next().unwrap()).collect();
     assert_eq!(first, [found[0], found[1], found[2], found[0]]);
     assert_eq!(turned(std::iter::empty(), 3).count(), 0);
+}
+
+#[tokio::test]
+async fn a_trace_crosses_the_hops() {
+    let ((first, first_address), (second, second_address)) = (listener().await, listener().await);
+    let _second = Replica::serve(second);
+    let next = client(&json!({ "pattern": format!("http://{second_address}") }));
+    let _first = Replica::serve_before(first, Some(next));
+    let tools = client(&json!({ "pattern": format!("http://{first_address}") }));
+    let trace = Trace::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+    let context = Context { trace, ..Context::within(Duration::from_secs(60)) };
+    let place = context.scope(tools.call(Lookup { code: "on".into() })).await.unwrap();
+    let hops = [Trace::parse(&place.title).unwrap(), Trace::parse(&place.folder).unwrap()];
+    for hop in hops {
+        assert_eq!((hop.id, hop.flags), (trace.id, 1), "{hop}");
+    }
+    let spans = BTreeSet::from([trace.span, hops[0].span, hops[1].span]);
+    assert_eq!(spans.len(), 3, "each hop is a span of its own");
+}
+
+#[test]
+fn a_trace_is_read_as_the_standard_says() {
+    let (id, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let good = format!("00-{id}-{span}-01");
+    assert_eq!(Trace::parse(&good).unwrap().to_string(), good);
+    assert_eq!(Trace::parse(&format!("cc-{id}-{span}-01-later")).unwrap().to_string(), good, "a later version");
+    let zeros = "0".repeat(32);
+    let bad = [
+        String::new(),
+        format!("ff-{id}-{span}-01"),
+        format!("00-{id}-{span}-01-more"),
+        format!("00-{}-{span}-01", id.to_uppercase()),
+        format!("00-{zeros}-{span}-01"),
+        format!("00-{id}-0000000000000000-01"),
+        format!("00-{id}-{span}"),
+        format!("00-+{}-{span}-01", &id[1..]),
+    ];
+    for header in bad {
+        assert_eq!(Trace::parse(&header), None, "{header}");
+    }
 }
