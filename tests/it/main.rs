@@ -28,6 +28,7 @@ mod learning;
 mod note;
 mod one_thing;
 mod parsers;
+mod pod;
 mod process;
 mod quarantine;
 mod routing;
