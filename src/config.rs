@@ -1,5 +1,6 @@
-//! Configuration, in one place and in one order: compiled-in defaults < file < environment < flags.
+//! Configuration, in one place and in one order: compiled-in defaults < pod profile < file < environment < flags.
 
+pub mod original;
 mod secrets;
 
 use std::path::Path;
@@ -16,6 +17,9 @@ use crate::{agents, backends, rpc, services};
 
 /// The defaults, and their documentation.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// What pods have otherwise, where `K8S_MODE` is true.
+pub const POD: &str = include_str!("../config/pod.toml");
 
 /// Everything that can be set: each room's own settings under its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,14 +111,22 @@ pub enum LogFormat {
 pub struct ConfigError(String);
 
 impl Config {
-    /// The configuration from its four layers. `flags` is a partial `Config`.
+    /// The configuration from its layers. `flags` is a partial `Config`.
     pub fn load(file: Option<&Path>, flags: &serde_json::Value) -> Result<Config, ConfigError> {
         let mut figment = Figment::from(Toml::string(DEFAULTS));
+        let given = |name: &str| std::env::var(name).ok();
+        let ours = figment.clone();
+        if original::is_pod(given)? {
+            figment = figment.merge(Toml::string(POD));
+        }
         if let Some(file) = file {
             if !file.is_file() {
                 return Err(ConfigError(format!("{} is not a file", file.display())));
             }
             figment = figment.merge(Toml::file_exact(file));
+        }
+        for (key, value) in original::keys(given, |key| ours.find_value(key).is_ok()) {
+            figment = figment.merge((key, value));
         }
         figment = figment.merge(environment());
         for (key, secret) in secrets::given()? {

@@ -23,8 +23,8 @@ A command talks to the node that runs on the home, or to --node; where none runs
 With --json standard output is exactly one JSON document: the reply, or {\"code\", \"message\"} where it failed.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 items need review.
-Configuration: 'emm config default' explains every key. Defaults < file (--config, EMM_CONFIG, or emm.toml in the
-home) < environment (EMM_SECTION__KEY) < flags.";
+Configuration: 'emm config default' explains every key. Defaults < pod profile (K8S_MODE=true) < file (--config,
+EMM_CONFIG, or emm.toml in the home) < environment (EMM_SECTION__KEY) < flags.";
 
 /// Expert Memory Machine: files documents into a Johnny.Decimal structure as notes in an Obsidian vault.
 ///

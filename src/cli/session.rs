@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     contracts::file_system::{ListInbox, Listing, Overview},
     node::{Node, Start},
-    rpc::{Error, Result, Role, Tools, peers::Peers, token::Tokens},
+    rpc::{Error, Result, Role, Tools, peers::Peers, replicas::Addresses, token::Tokens},
 };
 
 /// How long a command waits for another one that holds the home.
@@ -145,7 +145,7 @@ fn remote(setup: &Setup, url: &str) -> Result<Tools> {
         return Err(Error::invalid(format!("--node {url}: write it as http://address:port")));
     }
     let mut peers = setup.config.peers.clone();
-    peers.addresses = Role::ALL.into_iter().map(|role| (role, url.to_owned())).collect();
+    peers.addresses = Role::ALL.into_iter().map(|role| (role, Addresses::One(url.to_owned()))).collect();
     let node = &setup.config.node;
     let token = match (node.token.is_empty(), setup.home.path.join("token").is_file()) {
         (false, _) => node.token.text().to_owned(),

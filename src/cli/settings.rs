@@ -13,7 +13,7 @@ use super::{
     setup::{Setup, at, home_path},
 };
 use crate::{
-    config::DEFAULTS,
+    config::{DEFAULTS, POD},
     roles::ROLES,
     rpc::{Error, Result},
 };
@@ -21,7 +21,11 @@ use crate::{
 /// `emm config`.
 pub(super) fn config(global: &Global, screen: &Screen, action: ConfigAction) -> Result<Exit> {
     match action {
-        ConfigAction::Default => screen.text(DEFAULTS),
+        ConfigAction::Default => {
+            // As comments, so that all of it together is a file to start from.
+            let pod: String = POD.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+            screen.text(format!("{DEFAULTS}\n{pod}"));
+        }
         ConfigAction::Show => {
             let shown = serde_json::to_value(&Setup::load(global)?.config)?;
             screen.show(&shown, |screen, shown| screen.text(toml(shown)))?;

@@ -158,7 +158,8 @@ async fn assemble(roles: Vec<(Role, Latch)>, parts: &Parts) -> Result<Assembled>
 
 /// The names that a node answers to: those that are configured, and those that its peers call its roles by.
 fn hosts(configured: &[String], roles: &[Role], peers: &Peers) -> BTreeSet<String> {
-    let addresses = roles.iter().filter_map(|role| peers.address(*role).parse::<Uri>().ok());
+    let addresses =
+        roles.iter().flat_map(|role| peers.addresses(*role)).filter_map(|address| address.parse::<Uri>().ok());
     let called = addresses.filter_map(|address| address.host().map(str::to_owned));
     configured.iter().cloned().chain(called).map(|host| host.to_ascii_lowercase()).collect()
 }

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::Trace;
+
 /// Longer than any work takes, and well within what a clock can add.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
@@ -21,6 +23,8 @@ pub struct Context {
     pub deadline: Instant,
     /// The same for every call that one outer request or sweep leads to.
     pub request_id: String,
+    /// The trace that it is part of, and this hop of it.
+    pub trace: Trace,
 }
 
 impl Context {
@@ -33,15 +37,19 @@ impl Context {
     pub fn within(limit: Duration) -> Context {
         let deadline = Instant::now() + limit;
         match Context::current() {
-            Some(outer) => Context { deadline: deadline.min(outer.deadline), request_id: outer.request_id },
-            None => Context { deadline, request_id: uuid::Uuid::new_v4().simple().to_string() },
+            Some(outer) => Context { deadline: deadline.min(outer.deadline), ..outer },
+            None => {
+                let trace = Trace::new();
+                // One identity is enough: whoever sends no request id finds its calls by the trace.
+                Context { deadline, request_id: format!("{:032x}", trace.id), trace }
+            }
         }
     }
 
     /// The context of work that outlives its caller: the same identity, and no deadline but those of its own calls.
     #[must_use]
     pub fn outliving(&self) -> Context {
-        Context { deadline: Instant::now() + FOREVER, request_id: self.request_id.clone() }
+        Context { deadline: Instant::now() + FOREVER, ..self.clone() }
     }
 
     /// Runs a part of the running call on a task of its own, so that several parts use several processors. Dropped, it ends

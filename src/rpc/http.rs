@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::time::timeout_at;
 
-use super::{Code, Context, Error, Result, Toolbox, Tools, token::Tokens, toolbox::Entry};
+use super::{Code, Context, Error, Result, Toolbox, Tools, Trace, token::Tokens, toolbox::Entry, trace};
 
 /// Milliseconds that the caller will still wait.
 pub const DEADLINE_HEADER: &str = "x-emm-deadline-ms";
@@ -118,7 +118,7 @@ async fn answer(
     context.scope((entry.json)(request)).await.map(Json)
 }
 
-/// The deadline and the identity that a request brings along, the deadline at most `limit` away.
+/// The deadline, the identity and the trace that a request brings along, the deadline at most `limit` away.
 fn context(headers: &HeaderMap, limit: Duration) -> Context {
     let asked = text(headers, DEADLINE_HEADER).and_then(|value| value.parse().ok()).map(Duration::from_millis);
     let mut context = Context::within(asked.map_or(limit, |asked| asked.min(limit)));
@@ -126,6 +126,8 @@ fn context(headers: &HeaderMap, limit: Duration) -> Context {
     if let Some(id) = text(headers, REQUEST_ID_HEADER).filter(known) {
         context.request_id = id.to_owned();
     }
+    // One that the standard does not allow is as good as none: the trace begins here.
+    context.trace = text(headers, trace::HEADER).and_then(Trace::parse).map_or(context.trace, Trace::next_hop);
     context
 }
 

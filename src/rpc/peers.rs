@@ -8,16 +8,16 @@ use hyper::{
     body::{Bytes, Incoming},
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::connect::capture_connection;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Code, Context, Error, Result, Role, Tool,
+    circuit::{self, Circuit},
     http::{DEADLINE_HEADER, REQUEST_ID_HEADER},
+    replicas::{self, Addresses, Connections, Replicas},
     token::Tokens,
+    trace,
 };
 
 /// Where other roles are.
@@ -26,81 +26,124 @@ use super::{
 pub struct Settings {
     /// The address of a role that is not in this process; `{role}` stands for its name.
     pub pattern: String,
-    /// Addresses of single roles, where the pattern does not fit.
-    pub addresses: BTreeMap<Role, String>,
+    /// Addresses of single roles, where the pattern does not fit: one, or a list of all replicas.
+    pub addresses: BTreeMap<Role, Addresses>,
     /// The largest reply that is accepted, in bytes.
     pub reply_bytes_max: usize,
     /// How long a connection may stay unused, in seconds: less than the node at its other end allows.
     pub idle_seconds: u64,
+    /// How old a connection may become, in seconds, so that new replicas get calls as well.
+    pub connection_seconds_max: u64,
+    /// How long making a connection may take, in milliseconds.
+    pub connect_ms_max: u64,
+    /// Calls in a row that nothing answered at an address, after which calls of it fail at once.
+    pub circuit_failures: u32,
+    /// How long they do, in milliseconds, until one call looks whether it answers again.
+    pub circuit_retry_ms: u64,
 }
 
 /// The client that all calls to other processes share.
 #[derive(Clone)]
 pub struct Peers {
-    settings: Arc<Settings>,
+    replicas: Arc<BTreeMap<Role, Replicas>>,
+    connections: Arc<Connections>,
+    reply_bytes_max: usize,
     tokens: Tokens,
-    http: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Peers {
     /// A client for these addresses, with the token that it sends.
     pub fn new(settings: Settings, tokens: Tokens) -> Self {
-        let mut connector = HttpConnector::new();
-        // Without it small requests wait for a delayed acknowledgement.
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(Duration::from_secs(5)));
-        let http = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(settings.idle_seconds))
-            .build(connector);
-        Self { settings: Arc::new(settings), tokens, http }
+        let connections = Connections::new(replicas::Limits {
+            connect: Duration::from_millis(settings.connect_ms_max.max(1)),
+            idle: Duration::from_secs(settings.idle_seconds),
+            age: Duration::from_secs(settings.connection_seconds_max),
+        });
+        let replicas = Arc::new(replicas(&settings));
+        Self { replicas, connections: Arc::new(connections), reply_bytes_max: settings.reply_bytes_max, tokens }
     }
 
-    /// The base address of `role`.
-    pub fn address(&self, role: Role) -> String {
-        let pattern = self.settings.addresses.get(&role).unwrap_or(&self.settings.pattern);
-        pattern.replace("{role}", role.as_str()).trim_end_matches('/').to_owned()
+    /// The base addresses of `role`.
+    pub fn addresses(&self, role: Role) -> impl Iterator<Item = &str> {
+        self.replicas.get(&role).into_iter().flat_map(Replicas::addresses)
     }
 
-    /// One POST of `request`, within the deadline of `context`.
+    /// One POST of `request`, within the deadline of `context`, to the replica whose turn it is; to the next one where
+    /// none could be connected to.
     pub async fn post<T: Tool>(&self, context: &Context, request: &T) -> Result<T::Reply, Failure> {
-        let address = self.address(T::ROLE);
-        let left = context.left();
-        let exchange = self.exchange(&address, context, left, request);
-        let what = || format!("{}/{} at {address}", T::ROLE, T::NAME);
-        match tokio::time::timeout(left, exchange).await {
-            Ok(reply) => reply.map_err(|failure| failure.during(what())),
-            Err(_) => {
-                let error = Error::new(Code::Deadline, format!("{}: no answer within the deadline", what()));
-                Err(Failure::Answered(error))
+        let body = Bytes::from(serde_json::to_vec(request).map_err(Error::from)?);
+        let what = format!("{}/{}", T::ROLE, T::NAME);
+        let (mut silent, mut refused) = (None, Vec::new());
+        for circuit in self.replicas.get(&T::ROLE).into_iter().flat_map(Replicas::in_turn) {
+            match self.post_to::<T>(circuit, context, body.clone()).await {
+                Err(Failure::Refused(error)) => refused.push(error.message),
+                Err(Failure::Unconnected(error)) => silent = Some(error.during(circuit.address()).during(&what)),
+                reply => return reply.map_err(|failure| failure.during(format!("{what} at {}", circuit.address()))),
             }
         }
+        Err(match silent {
+            Some(error) => Failure::Silent(error),
+            None if refused.is_empty() => {
+                let message = format!("{what}: peers.addresses has an empty list for {}; name one", T::ROLE);
+                Failure::Answered(Error::unavailable(message))
+            }
+            None => Failure::Answered(Error::unavailable(format!("{what} at {}", refused.join("; ")))),
+        })
     }
 
-    async fn exchange<T: Tool>(
+    /// One exchange with one replica, and what it says about its circuit.
+    async fn post_to<T: Tool>(
+        &self,
+        circuit: &Arc<Circuit>,
+        context: &Context,
+        body: Bytes,
+    ) -> Result<T::Reply, Failure> {
+        let pass = circuit.enter().map_err(|message| Failure::Refused(Error::unavailable(message)))?;
+        let left = context.left();
+        let mut post = self.request::<T>(circuit.address(), context, left, body)?;
+        let connection = capture_connection(&mut post);
+        let exchange = tokio::time::timeout(left, async {
+            let response = self.connections.http().request(post).await.map_err(|error| {
+                let cause = Error::unavailable(root_cause(&error));
+                if error.is_connect() { Failure::Unconnected(cause) } else { Failure::Silent(cause) }
+            })?;
+            Ok(self.reply::<T>(response).await?)
+        });
+        let reply = exchange.await.unwrap_or_else(|_| {
+            let error = Error::new(Code::Deadline, "no answer within the deadline");
+            Err(Failure::Answered(error))
+        });
+        // A peer that only is slow has taken the connection; a deadline before that says nothing.
+        let connected = connection.connection_metadata().is_some();
+        match &reply {
+            Err(Failure::Silent(_) | Failure::Unconnected(_)) => pass.silent(),
+            Err(Failure::Answered(error)) if error.code == Code::Deadline && !connected => drop(pass),
+            _ => pass.answered(),
+        }
+        reply
+    }
+
+    fn request<T: Tool>(
         &self,
         address: &str,
         context: &Context,
         left: Duration,
-        request: &T,
-    ) -> Result<T::Reply, Failure> {
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>> {
         let mut post = Request::post(format!("{address}/{}/{}", T::ROLE, T::NAME))
             .header(CONTENT_TYPE, "application/json")
             .header(DEADLINE_HEADER, left.as_millis().to_string())
-            .header(REQUEST_ID_HEADER, &context.request_id);
+            .header(REQUEST_ID_HEADER, &context.request_id)
+            .header(trace::HEADER, context.trace.to_string());
         if let Some(token) = self.tokens.to_send() {
             post = post.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let body = Full::from(serde_json::to_vec(request).map_err(Error::from)?);
-        let post = post.body(body).map_err(|error| Error::invalid(format!("address {address}: {error}")))?;
-        let response = self.http.request(post).await;
-        let response = response.map_err(|error| Failure::Silent(Error::unavailable(root_cause(&error))))?;
-        Ok(self.reply::<T>(response).await?)
+        post.body(Full::from(body)).map_err(|error| Error::invalid(format!("address {address}: {error}")))
     }
 
     /// What the peer said.
     async fn reply<T: Tool>(&self, response: Response<Incoming>) -> Result<T::Reply> {
-        let (status, limit) = (response.status(), self.settings.reply_bytes_max);
+        let (status, limit) = (response.status(), self.reply_bytes_max);
         let body = Limited::new(response.into_body(), limit).collect().await;
         let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
             Some(_) => {
@@ -120,9 +163,32 @@ impl Peers {
     }
 }
 
+/// The replicas of every role. Roles at one address share its circuit.
+fn replicas(settings: &Settings) -> BTreeMap<Role, Replicas> {
+    let limits = circuit::Limits {
+        failures: settings.circuit_failures.max(1),
+        retry: Duration::from_millis(settings.circuit_retry_ms),
+    };
+    let pattern = Addresses::One(settings.pattern.clone());
+    let mut known: BTreeMap<String, Arc<Circuit>> = BTreeMap::new();
+    let mut circuit = |role: Role, address: &String| {
+        let address = address.replace("{role}", role.as_str()).trim_end_matches('/').to_owned();
+        known.entry(address.clone()).or_insert_with(|| Circuit::new(address, limits)).clone()
+    };
+    let mut replicas = |role: Role| {
+        let addresses = settings.addresses.get(&role).unwrap_or(&pattern);
+        (role, Replicas::new(addresses.all().iter().map(|address| circuit(role, address)).collect()))
+    };
+    Role::ALL.into_iter().map(&mut replicas).collect()
+}
+
 /// Why a POST came to nothing.
 #[derive(Debug)]
 pub enum Failure {
+    /// The circuit is open: nothing was sent.
+    Refused(Error),
+    /// There was no connection: nothing was sent.
+    Unconnected(Error),
     /// Nothing answered: the same request may be sent again.
     Silent(Error),
     /// The peer answered with this, or may still be working: it is not asked again.
@@ -133,7 +199,10 @@ impl Failure {
     /// The error, whoever made it.
     pub fn error(self) -> Error {
         match self {
-            Failure::Silent(error) | Failure::Answered(error) => error,
+            Failure::Refused(error)
+            | Failure::Unconnected(error)
+            | Failure::Silent(error)
+            | Failure::Answered(error) => error,
         }
     }
 
@@ -141,7 +210,9 @@ impl Failure {
     fn during(self, what: String) -> Failure {
         match self {
             Failure::Silent(error) => Failure::Silent(error.during(what)),
-            Failure::Answered(error) if error.code == Code::Unavailable => Failure::Answered(error.during(what)),
+            Failure::Answered(error) if matches!(error.code, Code::Unavailable | Code::Deadline) => {
+                Failure::Answered(error.during(what))
+            }
             answered => answered,
         }
     }

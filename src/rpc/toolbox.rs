@@ -159,7 +159,8 @@ async fn invoke<T: Tool, S: Answer<T>>(
     let context = Context::within(Duration::from_millis(T::DEADLINE_MS));
     let started = Instant::now();
     // At the level of what a node normally logs: whatever it says then says for which request.
-    let span = tracing::info_span!("call", role = %T::ROLE, tool = T::NAME, request = %context.request_id);
+    let Context { request_id, trace, .. } = &context;
+    let span = tracing::info_span!("call", role = %T::ROLE, tool = T::NAME, request = %request_id, %trace);
     let reply = placed(service, calls, tasks, request, context).instrument(span).await;
     let code = reply.as_ref().err().map_or("ok", |error| error.code.as_str());
     metrics::counter!("emm_tool_calls_total", "role" => T::ROLE.as_str(), "tool" => T::NAME, "code" => code)

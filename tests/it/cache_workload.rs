@@ -11,7 +11,7 @@ use emm::{
         file_system::{Document, Item, ListInbox, Read as ReadItem},
         jd_classifier::GetStructure,
     },
-    rpc::{Role, Tools, peers::Peers, token::Tokens},
+    rpc::{Role, Tools, peers::Peers, replicas::Addresses, token::Tokens},
 };
 use serde_json::json;
 
@@ -35,7 +35,7 @@ fn start(place: &Place, server: &RedisServer) -> (Running, String, Tools) {
     let pid = process.0.id();
     let address = eventually("the node tells its address", || home.running().filter(|it| it.pid == pid)).address;
     let mut peers = config.peers;
-    peers.addresses = Role::ALL.into_iter().map(|role| (role, address.clone())).collect();
+    peers.addresses = Role::ALL.into_iter().map(|role| (role, Addresses::One(address.clone()))).collect();
     let tools = Tools::new(Peers::new(peers, Tokens::new([home.token().unwrap()])));
     (process, address, tools)
 }

@@ -1,7 +1,7 @@
 //! The fabric: one call is the same direct and over HTTP, and every door is guarded from the first route.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use emm::{
+    config::Config,
     contracts::{
         content_classifier::{Classified, Classify},
         file_system_agent::{Sweep, Swept},
@@ -17,9 +18,9 @@ use emm::{
     },
     life::Tasks,
     rpc::{
-        Answer, Code, Context, Error, Result, Role, Toolbox, Tools,
+        Answer, Code, Context, Error, Result, Role, Toolbox, Tools, Trace,
         http::{Face, guarded, routes},
-        peers::{Peers, Settings},
+        peers::Peers,
         token::Tokens,
         toolbox::Limits,
     },
@@ -105,8 +106,8 @@ fn toolbox(odd: &Arc<Odd>) -> Toolbox {
 }
 
 fn peers(address: &str, token: &str) -> Peers {
-    let addresses = BTreeMap::from(Role::ALL.map(|role| (role, address.to_owned())));
-    let settings = Settings { pattern: String::new(), addresses, reply_bytes_max: 1 << 20, idle_seconds: 10 };
+    let settings =
+        Config::load(None, &json!({ "peers": { "pattern": address, "reply_bytes_max": 1 << 20 } })).unwrap().peers;
     Peers::new(settings, Tokens::new([token.to_owned()]))
 }
 
@@ -166,8 +167,11 @@ async fn deadline_and_request_id_cross_the_hop() {
         top: 1,
     };
     for tools in both(&Arc::default()).await {
-        let context =
-            Context { deadline: tokio::time::Instant::now() + Duration::from_secs(5), request_id: "r-1".into() };
+        let context = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_secs(5),
+            request_id: "r-1".into(),
+            trace: Trace::new(),
+        };
         let reply = context.scope(tools.call(request())).await.unwrap();
         assert_eq!(reply.engine, "r-1 true");
     }
@@ -193,8 +197,11 @@ async fn leaving_a_call_cancels_it_and_gives_its_place_back() {
 async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
     let odd = Arc::new(Odd::default());
     for (round, tools) in both(&odd).await.into_iter().enumerate() {
-        let context =
-            Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "s-1".into() };
+        let context = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+            request_id: "s-1".into(),
+            trace: Trace::new(),
+        };
         let limit = Duration::from_millis(30);
         let call = context.scope(tools.call_within(Sweep::default(), limit));
         let reply = tokio::time::timeout(Duration::from_secs(10), call).await.expect("the caller stops waiting");
@@ -246,10 +253,20 @@ async fn what_a_call_logs_says_for_which_request() {
     let _log = tracing::subscriber::set_default(log.finish());
     let tools = Tools::new(peers("http://127.0.0.1:9", TOKEN));
     tools.host(Arc::new(toolbox(&Arc::default())));
-    let context = Context { deadline: tokio::time::Instant::now() + Duration::from_secs(60), request_id: "r-7".into() };
+    let context = Context {
+        deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+        request_id: "r-7".into(),
+        trace: Trace::new(),
+    };
     context.scope(tools.call(lookup("logs"))).await.unwrap();
     let text = String::from_utf8(logged.0.lock().clone()).unwrap();
-    assert!(text.contains("a lookup") && text.contains("r-7") && text.contains("jd-classifier"), "{text}");
+    assert!(
+        text.contains("a lookup")
+            && text.contains("r-7")
+            && text.contains("trace=00-")
+            && text.contains("jd-classifier"),
+        "{text}"
+    );
 }
 
 /// A peer that answers one connection with each of `answers` as it stands, and counts those that asked.
