@@ -29,7 +29,10 @@ fn the_pod_profile_lies_between_defaults_and_the_rest() {
     let redis = |config: &Value| (config["redis"]["host"].clone(), config["redis"]["port"].clone());
     let backends = |config: &Value| (config["cache"]["backend"].clone(), config["state"]["backend"].clone());
     let pod = show(&[("K8S_MODE", "true")]);
-    assert_eq!((backends(&pod), redis(&pod)), (("redis".into(), "redis".into()), ("redis-service".into(), 6379.into())));
+    assert_eq!(
+        (backends(&pod), redis(&pod)),
+        (("redis".into(), "redis".into()), ("redis-service".into(), 6379.into()))
+    );
     let named = show(&[("K8S_MODE", "true"), ("REDIS_HOST", "elsewhere"), ("REDIS_PORT", "6380")]);
     assert_eq!(redis(&named), ("elsewhere".into(), 6380.into()));
     assert_eq!(backends(&show(&[])), ("memory".into(), "sqlite".into()));
