@@ -103,6 +103,13 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// The peer took the connection of a call that looks: it is there, and others may call it at once.
+    pub fn connected(&mut self) {
+        if std::mem::take(&mut self.looks) {
+            self.circuit.answered();
+        }
+    }
+
     /// The peer is there, whatever it said.
     pub fn answered(self) {
         self.circuit.answered();

@@ -98,25 +98,38 @@ impl Peers {
         context: &Context,
         body: Bytes,
     ) -> Result<T::Reply, Failure> {
-        let pass = circuit.enter().map_err(|message| Failure::Refused(Error::unavailable(message)))?;
+        let mut pass = circuit.enter().map_err(|message| Failure::Refused(Error::unavailable(message)))?;
         let left = context.left();
         let mut post = self.request::<T>(circuit.address(), context, left, body)?;
-        let connection = capture_connection(&mut post);
-        let exchange = tokio::time::timeout(left, async {
+        let mut connection = capture_connection(&mut post);
+        let mut exchange = std::pin::pin!(tokio::time::timeout(left, async {
             let response = self.connections.http().request(post).await.map_err(|error| {
                 let cause = Error::unavailable(root_cause(&error));
                 if error.is_connect() { Failure::Unconnected(cause) } else { Failure::Silent(cause) }
             })?;
             Ok(self.reply::<T>(response).await?)
-        });
-        let reply = exchange.await.unwrap_or_else(|_| {
+        }));
+        let reply = tokio::select! {
+            biased;
+            reply = &mut exchange => reply,
+            connected = async { connection.wait_for_connection_metadata().await.is_some() } => {
+                // It may take long to answer, as a long poll does: others need not wait for that.
+                if connected {
+                    pass.connected();
+                }
+                exchange.await
+            }
+        };
+        let reply = reply.unwrap_or_else(|_| {
             let error = Error::new(Code::Deadline, "no answer within the deadline");
             Err(Failure::Answered(error))
         });
-        // A peer that only is slow has taken the connection; a deadline before that says nothing.
         let connected = connection.connection_metadata().is_some();
         match &reply {
-            Err(Failure::Silent(_) | Failure::Unconnected(_)) => pass.silent(),
+            Err(Failure::Unconnected(_)) => pass.silent(),
+            // One that was killed in mid-call was there; behind its address others may be well. And a deadline before
+            // anything was connected says nothing.
+            Err(Failure::Silent(_)) => drop(pass),
             Err(Failure::Answered(error)) if error.code == Code::Deadline && !connected => drop(pass),
             _ => pass.answered(),
         }

@@ -161,6 +161,50 @@ async fn one_call_at_a_time_looks_whether_a_peer_is_back() {
 }
 
 #[tokio::test]
+async fn a_slow_call_that_looks_lets_the_others_pass_once_it_is_connected() {
+    let address = dead().await;
+    let tools =
+        client(&json!({ "pattern": format!("http://{address}"), "circuit_failures": 1, "circuit_retry_ms": 0 }));
+    lookup(&tools).await.unwrap_err();
+    let replica = Replica::serve(TcpListener::bind(&address).await.unwrap());
+    let looking = tools.clone();
+    // Never answered: only that it was taken says that the peer is back.
+    let slow = tokio::spawn(async move { looking.call(Lint::default()).await });
+    while replica.connections.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut passed = lookup(&tools).await;
+    for _ in 0..1000 {
+        if passed.is_ok() {
+            break;
+        }
+        tokio::task::yield_now().await;
+        passed = lookup(&tools).await;
+    }
+    passed.unwrap();
+    slow.abort();
+}
+
+#[tokio::test]
+async fn calls_that_are_cut_off_do_not_open_the_circuit_of_an_address() {
+    let (listener, address) = listener().await;
+    let tools =
+        client(&json!({ "pattern": format!("http://{address}"), "circuit_failures": 1, "circuit_retry_ms": 60_000 }));
+    // A replica that is killed takes the connection with it, as often as the call is made.
+    let killed = tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+        }
+    });
+    assert_eq!(lookup(&tools).await.unwrap_err().code, Code::Unavailable);
+    killed.abort();
+    assert!(killed.await.unwrap_err().is_cancelled());
+    let replica = Replica::serve(TcpListener::bind(&address).await.unwrap());
+    lookup(&tools).await.unwrap();
+    assert_eq!(replica.calls(), 1);
+}
+
+#[tokio::test]
 async fn a_slow_peer_is_not_a_dead_one() {
     let (listener, address) = listener().await;
     let _replica = Replica::serve(listener);
