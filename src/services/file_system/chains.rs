@@ -161,12 +161,18 @@ impl Chains {
         Ok(items)
     }
 
+    /// A chain as the journal has it, for who only looks: to project it beside its writer could put an older one last.
+    pub(super) async fn peek(&self, emm_id: &str) -> Result<Option<Chain>> {
+        Ok(Chain::read(&self.journal.links(emm_id, 0).await?))
+    }
+
     async fn make_whole(&self) -> Result<usize> {
-        let lengths = self.journal.lengths().await?;
         let known: BTreeMap<String, Chain> =
             self.state.sound(Space::Chains, Select::default()).await?.into_iter().collect();
         let trees: BTreeMap<String, String> =
             self.state.sound(Space::Trees, Select::default()).await?.into_iter().collect();
+        // The journal last: it has whatever was projected before, also what is being filed just now.
+        let lengths = self.journal.lengths().await?;
         let whole = |emm_id: &String, length: u32| {
             known.get(emm_id).is_some_and(|chain| chain.next == length && tree_of(chain) == trees.get(emm_id))
         };

@@ -168,9 +168,17 @@ impl FileSystem {
             None => Effect::Seen { origin, plan: Some(plan) },
             Some(_) => Effect::Filing { origin, plan },
         };
-        let committed = self.chains.commit(&item.emm_id, chain.as_ref(), run, effect).await?;
+        let before = chain;
+        let Some((chain, link)) = self.chains.commit(&item.emm_id, before.as_ref(), run, effect).await? else {
+            return Ok(None);
+        };
         fault!("filing: after the intent");
-        Ok(committed.map(|(chain, link)| Intent { prepared, chain, link: Some(link) }))
+        if before.is_none() {
+            return Ok(Some(Intent { prepared, chain, link: Some(link) }));
+        }
+        // What is known by an earlier standing would be taken for its owner's note while it is on its way.
+        self.chains.project(&item.emm_id, &chain, vec![link]).await?;
+        Ok(Some(Intent { prepared, chain, link: None }))
     }
 
     /// What of a committed plan can still be carried out: all of it, or the names that are free or hold our own bytes.

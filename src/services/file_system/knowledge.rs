@@ -240,7 +240,10 @@ impl FileSystem {
             Some(emm_id) => match self.chains.get(emm_id).await? {
                 Some(chain) => Some(chain),
                 // Another node may have filed it; without a chain anywhere it is a note like any other.
-                None => self.chains.reload(emm_id).await?,
+                None => match self.chains.peek(emm_id).await? {
+                    Some(chain) if chain.in_vault() => self.chains.reload(emm_id).await?,
+                    on_its_way => on_its_way,
+                },
             },
             None => None,
         };

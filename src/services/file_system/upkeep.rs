@@ -82,7 +82,9 @@ impl FileSystem {
         {
             return Ok(());
         }
-        let violations = self.verify().await?.violations.len();
+        let account = self.verify().await?;
+        // Also what was not looked at, as while a projection is being made again.
+        let violations = account.violations.len().max(account.seen.saturating_sub(account.accounted));
         let fault = (violations > 0)
             .then(|| format!("the trash is kept: {violations} items are not accounted for; run 'emm verify'"));
         self.parts.health.report("custody", false, fault.clone());
