@@ -91,6 +91,7 @@ pub(super) fn told(effect: &Effect) -> (&'static str, String) {
         }
         Effect::Filed { .. } => ("filed", String::new()),
         Effect::Abandoned { reason } => ("abandoned", reason.clone()),
+        Effect::TakenBack => ("taken back", String::new()),
         Effect::Duplicate { origin, .. } => ("duplicate", origin.place.clone()),
         Effect::Confirmed { code } => ("confirmed", code.clone()),
         Effect::Moved { from, note, by_hand, .. } => {

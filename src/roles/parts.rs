@@ -183,6 +183,9 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let index = home.search();
     let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
     let (index, opened) = index?;
+    if opened != search::Opened::Ready {
+        tracing::info!(?opened, "the search index is filled from the vault");
+    }
     let service = FileSystem::open(file_system::Parts {
         settings: parts.config.file_system.clone(),
         vault: Vault::open_folder(&home.vault, parts.config.vault.folder.clone()).await?,
@@ -201,8 +204,6 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
             vec![parsers::SUBCOMMAND.into()],
         ),
         index,
-        // An index that was thrown away is filled again from the whole vault.
-        reindex: opened != search::Opened::Ready,
         clock: parts.kept.clock.clone(),
         health: parts.health.clone(),
         read_only: parts.read_only,

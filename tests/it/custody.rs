@@ -233,3 +233,35 @@ fn strace_shows_an_fsync_of_every_file_and_folder_of_an_item() {
     });
     assert!(shard, "no fsync of the folder of the journal's link:\n{log}");
 }
+
+#[test]
+fn what_its_owner_put_where_a_plan_would_have_stays_there() {
+    let bytes = b"The lease of the flat.\n";
+    for at in 1.. {
+        let place = Place::new();
+        place.drop_file("12/lease.txt", bytes);
+        let output = place.command(&["sweep"]).env("EMM_FAULT_AT", at.to_string()).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "there is a fault after the intent");
+        if !String::from_utf8_lossy(&output.stderr).contains("filing: after the intent") {
+            continue;
+        }
+        // Its owner filed it himself, at the very place.
+        let theirs = place.path("vault/attachments/lease.txt");
+        fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        fs::rename(place.path("UNSORTED/12/lease.txt"), &theirs).unwrap();
+        for _ in 0..2 {
+            assert!(place.run(&["sweep"]).status.success());
+            assert_eq!(fs::read(&theirs).unwrap(), bytes);
+        }
+        let effects: Vec<_> = place.json(&["log"])["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .rev()
+            .map(|entry| entry["link"]["effect"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(effects, ["seen", "abandoned", "taken_back", "withdrawn"]);
+        assert_eq!(place.verify("in the end"), 1);
+        return;
+    }
+}

@@ -1,5 +1,4 @@
-//! `content-classifier` by itself: the structure that is asked for is the one that is ranked, and what was learnt
-//! belongs to one store.
+//! The structure that is asked for is the one that is ranked, what was learnt belongs to one store, and it is told once.
 
 use std::{fs, path::Path};
 
@@ -8,10 +7,19 @@ use emm::{
         cache::{Cache, Memory},
         store::{Labels, Lesson, Store, Structures},
     },
-    contracts::content_classifier::{Classified, Classify},
+    contracts::{
+        content_classifier::{Classified, Classify},
+        file_system::{Search, Verify},
+    },
     domain::jd,
     rpc::Answer,
     services::content_classifier::{ContentClassifier, Parts, Settings},
+};
+use serde_json::Value;
+
+use crate::{
+    process::JD,
+    world::{Placement, World, write},
 };
 
 async fn open(root: &Path, store: &Store) -> ContentClassifier {
@@ -109,4 +117,73 @@ async fn what_was_learnt_belongs_to_one_store() {
     fs::remove_dir_all(root.path().join("store/labels")).unwrap();
     let reply = open(root.path(), &store).await.answer(request(&structure, 0)).await.unwrap();
     assert_eq!(reply.labels, 0, "a lesson that the store does not have");
+}
+
+/// What the labels of this world say, in their order: the key of each lesson, and whether it was taught.
+async fn told(world: &World) -> Vec<(String, bool)> {
+    let labels = Labels::new(Store::folder(&world.path("store")).unwrap());
+    let mut told = Vec::new();
+    for seq in 1..=labels.last().await.unwrap() {
+        let label = labels.get(seq).await.unwrap().expect("the log has no gaps");
+        told.extend(label.lessons.into_iter().map(|lesson| (lesson.key, lesson.code.is_some())));
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_state_forgot_is_not_taught_again() {
+    let world = World::start(Placement::Together, JD, &Value::Null).await;
+    world.caught_up().await;
+    let note = |name: &str| world.path(&format!("vault/10-19 Life/11 Me/{name}.md"));
+    for name in ["kept", "edited", "deleted", "opted out"] {
+        write(&note(name), format!("All about what is {name}.\n").as_bytes());
+    }
+    world.call(Verify {}).await.unwrap();
+    let mut first = told(&world).await;
+    first.sort();
+    let key = |name: &str| format!("note:10-19 Life/11 Me/{name}.md");
+    assert_eq!(first, ["deleted", "edited", "kept", "opted out"].map(|name| (key(name), true)));
+
+    let (edited, deleted, opted_out) = (note("edited"), note("deleted"), note("opted out"));
+    let world = world.restart_without_state(Placement::Together, &Value::Null).await;
+    world.caught_up().await;
+    assert_eq!(told(&world).await.len(), first.len(), "nothing changed, so nothing is told");
+
+    // What changes while no state knows of it is told, and nothing else.
+    fs::remove_file(deleted).unwrap();
+    fs::write(edited, "All about something else.\n").unwrap();
+    fs::write(opted_out, "---\nemm: ignore\n---\nAll about what is opted out.\n").unwrap();
+    let world = world.restart_without_state(Placement::Together, &Value::Null).await;
+    world.caught_up().await;
+    let mut news = told(&world).await.split_off(first.len());
+    news.sort();
+    assert_eq!(news, [(key("deleted"), false), (key("edited"), true), (key("opted out"), false)]);
+    let found = world.call(Search { words: "something else".into(), limit: 3 }).await.unwrap();
+    assert_eq!(found.hits[0].path, "10-19 Life/11 Me/edited.md");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_was_lost_is_filled_without_teaching_anything() {
+    let world = World::start(Placement::Together, JD, &Value::Null).await;
+    write(&world.path("vault/10-19 Life/11 Me/about.md"), b"All about the dodecahedron.\n");
+    world.call(Verify {}).await.unwrap();
+    let before = told(&world).await;
+    assert_eq!(before.len(), 1);
+    let root = world.path("");
+    let folder = world.stop().await;
+    let mut lost = 0;
+    for home in
+        fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.join("search").is_dir())
+    {
+        fs::remove_dir_all(home.join("search")).unwrap();
+        lost += 1;
+    }
+    assert_eq!(lost, 1);
+    let world = World::over(folder, root, Placement::Together, &Value::Null).await;
+    world.caught_up().await;
+    let found = world.call(Search { words: "dodecahedron".into(), limit: 3 }).await.unwrap();
+    assert_eq!(found.hits[0].path, "10-19 Life/11 Me/about.md");
+    assert_eq!(told(&world).await, before);
+    world.stop().await;
 }

@@ -1,6 +1,6 @@
 //! State: all or none of a write, whatever becomes of its neighbours; and a file that is of no use is made anew.
 
-use std::{fs, path::Path};
+use std::{cell::Cell, fs, path::Path};
 
 use emm::{
     backends::state::{Put, Select, Space, Sqlite, SqliteSettings, State, StateError},
@@ -8,6 +8,7 @@ use emm::{
         file_system::{History, Overview, Reindex, Verify},
         file_system_agent::{ListReviews, Sweep},
     },
+    domain::custody::Standing,
 };
 use rusqlite::Connection;
 use serde_json::Value;
@@ -162,5 +163,48 @@ async fn entries_that_do_not_parse_are_made_again() {
     assert!(world.call(ListReviews {}).await.unwrap().reviews.is_empty());
     let swept = world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
     assert_eq!(swept.review.len(), 1, "{swept:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_while_all_is_made_again_finds_it() {
+    let world = World::start(Placement::Together, JD, &Value::Null).await;
+    world.caught_up().await;
+    for number in 0..20 {
+        world.drop_file(&format!("11/note {number}.txt"), format!("Note {number} about the house.\n").as_bytes());
+    }
+    world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap();
+    let whole = async |world: &World| {
+        let items: usize = world.call(Overview {}).await.unwrap().items.values().sum();
+        (items, world.call(History { limit: 100, ..History::default() }).await.unwrap().entries.len())
+    };
+    let before = whole(&world).await;
+    assert_eq!(before, (20, 40));
+
+    let remade = Cell::new(None);
+    let remake = async { remade.set(Some(world.call(Reindex {}).await.unwrap().items)) };
+    let ask = async {
+        while remade.get().is_none() {
+            assert_eq!(whole(&world).await, before);
+        }
+        assert_eq!(whole(&world).await, before);
+    };
+    tokio::join!(remake, ask);
+    assert_eq!(remade.get(), Some(20));
+
+    // What the journal does not have is dropped, and what is wrong is set right.
+    let homes = fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().path().join("state.sqlite"));
+    let state = Connection::open(homes.into_iter().find(|path| path.is_file()).unwrap()).unwrap();
+    for sql in [
+        "INSERT INTO entries SELECT space, 'zz' || key, tag, value FROM entries WHERE space IN ('chains', 'effects')",
+        "UPDATE entries SET tag = 'review' WHERE space = 'chains' AND key LIKE 'a%'",
+    ] {
+        assert!(state.execute(sql, []).unwrap() > 0, "{sql}");
+    }
+    assert_ne!(whole(&world).await, before);
+    world.call(Reindex {}).await.unwrap();
+    assert_eq!(whole(&world).await, before);
+    let items = world.call(Overview {}).await.unwrap().items;
+    assert_eq!(items.into_keys().collect::<Vec<_>>(), [Standing::Filed]);
     world.stop().await;
 }

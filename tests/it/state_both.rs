@@ -12,7 +12,7 @@ use emm::{
     },
     config::Config,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::redis_server::RedisServer;
 
@@ -98,7 +98,10 @@ async fn entries_are_found_by_key_tag_prefix_and_place() {
         assert_eq!(many.into_keys().collect::<Vec<_>>(), ["a", "b", "c", "é"], "{name}");
 
         state.write(vec![Put::new(Space::Notes, "other", "", &1)]).await.unwrap();
-        state.clear(Space::Effects).await.unwrap();
+        assert_eq!(state.keys(Space::Notes).await.unwrap(), ["other"], "{name}");
+        let all = state.keys(Space::Effects).await.unwrap();
+        assert_eq!(all.len(), 9, "{name}");
+        state.write(all.iter().map(|key| Put::remove(Space::Effects, key)).collect()).await.unwrap();
         assert!(scan(state, Select::default()).await.is_empty(), "{name}");
         assert!(state.count(Space::Effects).await.unwrap().is_empty(), "{name}");
         assert_eq!(state.get::<u8>(Space::Notes, "other").await.unwrap(), Some(1), "{name}");
@@ -134,6 +137,37 @@ async fn any_writes_leave_the_same_in_both() {
         assert_eq!(found.0, found.1, "round {round}: {select:?}");
         let counts = (one.count(Space::Effects).await.unwrap(), other.count(Space::Effects).await.unwrap());
         assert_eq!(counts.0, counts.1, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_late_changes_nothing() {
+    let both = both().await;
+    for (name, state) in &both.states {
+        let written = |tag: &str, next: Value| {
+            let put = Put::new(Space::Chains, "item", tag, &json!({ "by": tag, "next": next })).growing_by("next");
+            state.write(vec![put, Put::new(Space::Chains, "beside", tag, &1)])
+        };
+        let found = async || -> Value { state.get(Space::Chains, "item").await.unwrap().unwrap() };
+        written("first", json!(3)).await.unwrap();
+        written("late", json!(2)).await.unwrap();
+        assert_eq!(found().await["by"], "first", "{name}");
+        // Only that entry stays, and it is told by its own tag.
+        let count = state.count(Space::Chains).await.unwrap();
+        assert_eq!(count, [("first".to_owned(), 1), ("late".to_owned(), 1)], "{name}");
+        for (tag, next) in [("again", json!(3)), ("tenth", json!(10)), ("eleventh", json!(11))] {
+            written(tag, next).await.unwrap();
+            assert_eq!(found().await["by"], tag, "{name}");
+        }
+        // What is no such entry is replaced, and a removal is one whatever it removes.
+        for damaged in [json!("text"), json!(null), json!({ "next": "text" }), json!([12])] {
+            state.write(vec![Put::new(Space::Chains, "item", "", &damaged)]).await.unwrap();
+            written("whole", json!(1)).await.unwrap();
+            assert_eq!(found().await["by"], "whole", "{name}: {damaged}");
+        }
+        let gone = vec![Put::remove(Space::Chains, "item"), Put::remove(Space::Chains, "beside")];
+        state.write(gone).await.unwrap();
+        assert!(state.count(Space::Chains).await.unwrap().is_empty(), "{name}");
     }
 }
 

@@ -25,7 +25,7 @@ pub use crate::backends::watch::{Wake, Watch, WatchMode};
 pub use error::InboxError;
 pub use reference::{decode, encode, shown};
 pub use take::Hashed;
-pub use trash::{Expired, TRASH_FOLDER, TrashPlace, Trashed, expire, trash_name};
+pub use trash::{Expired, TRASH_FOLDER, TrashPlace, Trashed, UNDONE, expire, trash_name};
 
 /// `[inbox]`: how the inbox is watched and read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

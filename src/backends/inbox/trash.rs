@@ -12,6 +12,9 @@ use crate::{backends::disk, domain::custody};
 /// The trash inside the inbox, used when the store's is on another file system.
 pub const TRASH_FOLDER: &str = ".emm-trash";
 
+/// What the name of a thing begins with that was taken out of the vault again: before the beginning of its hash.
+pub const UNDONE: &str = "undone-";
+
 /// Things of one item and name that may lie in one day's trash: the same bytes dropped again.
 pub(super) const NAMES_MAX: u32 = 1000;
 
@@ -105,9 +108,10 @@ fn clear(day: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(kept)
 }
 
-/// Whether an original is not what was filed: its name begins with its `emm_id`, and that with the hash of its content.
+/// Whether a thing is not what was put there: its name begins with its `emm_id`, which is the beginning of its hash.
 fn is_changed(path: &Path, kind: std::fs::FileType) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_prefix(UNDONE).unwrap_or(&name);
     let Some((id, _)) = name.split_once('-').filter(|(id, _)| custody::is_emm_id(id)) else { return Ok(false) };
     let hash = match (kind.is_dir(), kind.is_file()) {
         (true, _) => disk::tree(disk::open_root(path)?, usize::MAX)?.hash,

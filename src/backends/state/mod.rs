@@ -94,8 +94,10 @@ pub enum Space {
     Notes,
     /// Thread -> last checkpoint; tag: status.
     Checkpoints,
-    /// `emm_id` of a folder that is one thing -> where it lies in the vault.
+    /// `emm_id` of a folder that is one thing -> where it lies in the vault, if it does.
     Trees,
+    /// Name -> true: what is known to be done.
+    Marks,
 }
 
 impl Space {
@@ -106,6 +108,7 @@ impl Space {
             Space::Notes => "notes",
             Space::Checkpoints => "checkpoints",
             Space::Trees => "trees",
+            Space::Marks => "marks",
         }
     }
 }
@@ -121,18 +124,26 @@ pub struct Put {
     pub tag: String,
     /// JSON; nothing removes the entry.
     pub value: Option<String>,
+    /// A field of `value` whose number only grows: an entry that has a larger one stays as it is.
+    pub grows_by: Option<&'static str>,
 }
 
 impl Put {
     /// Writes `value`.
     pub fn new<T: Serialize>(space: Space, key: impl Into<String>, tag: impl Into<String>, value: &T) -> Self {
         // Our own types serialise; a failure would only drop a projection, which is rebuilt.
-        Self { space, key: key.into(), tag: tag.into(), value: serde_json::to_string(value).ok() }
+        Self { space, key: key.into(), tag: tag.into(), value: serde_json::to_string(value).ok(), grows_by: None }
+    }
+
+    /// The same, but an entry whose number in `field` is larger stays: for what several write who may be late.
+    #[must_use]
+    pub fn growing_by(self, field: &'static str) -> Self {
+        Self { grows_by: Some(field), ..self }
     }
 
     /// Removes the entry.
     pub fn remove(space: Space, key: impl Into<String>) -> Self {
-        Self { space, key: key.into(), tag: String::new(), value: None }
+        Self { space, key: key.into(), tag: String::new(), value: None, grows_by: None }
     }
 }
 
@@ -235,9 +246,9 @@ impl State {
         either!(self, state => state.count(space).await)
     }
 
-    /// Forgets a whole space, before it is rebuilt.
-    pub async fn clear(&self, space: Space) -> Result<(), StateError> {
-        either!(self, state => state.clear(space).await)
+    /// The keys of a space, also of entries that cannot be understood.
+    pub async fn keys(&self, space: Space) -> Result<Vec<String>, StateError> {
+        either!(self, state => state.keys(space).await)
     }
 
     /// The same state for who makes the projection again: it is not held back where that was lost, and notices when it is

@@ -77,7 +77,7 @@ impl RedisState {
             for put in &puts {
                 let keep = if put.value.is_some() { "1" } else { "0" };
                 call.arg(put.space.name()).arg(&put.key).arg(&put.tag).arg(keep);
-                call.arg(put.value.as_deref().unwrap_or_default());
+                call.arg(put.value.as_deref().unwrap_or_default()).arg(put.grows_by.unwrap_or_default());
             }
             if self.ask(Request::Script(&call)).await? {
                 return Ok(());
@@ -142,10 +142,9 @@ impl RedisState {
         }
     }
 
-    /// Forgets a whole space.
-    pub async fn clear(&self, space: Space) -> Result<(), StateError> {
-        let keys = ["values", "tags", "order", "tagged", "counts"].map(|name| self.key(space, name));
-        self.ask(Request::Command(redis::cmd("UNLINK").arg(&keys[..]))).await
+    /// The keys of a space.
+    pub async fn keys(&self, space: Space) -> Result<Vec<String>, StateError> {
+        Ok(self.rows(space, Select::default()).await?.into_iter().map(|(key, _)| key).collect())
     }
 
     /// A handle for who makes the projection again.

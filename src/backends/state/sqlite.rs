@@ -65,6 +65,14 @@ const SCHEMA: &str = "
     CREATE INDEX entries_by_tag ON entries (space, tag, key);
 ";
 
+/// What is there and has a larger number stays; what is no object with a number is replaced.
+const GROWING: &str = "
+    INSERT INTO entries (space, key, tag, value) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (space, key) DO UPDATE SET tag = excluded.tag, value = excluded.value
+    WHERE CASE WHEN NOT json_valid(value) OR json_type(value, ?5) IS NOT 'integer' THEN TRUE
+          ELSE json_extract(value, ?5) <= json_extract(excluded.value, ?5) END
+";
+
 impl Sqlite {
     /// Opens the database of a home, or makes it. A damaged one and one of another version are put aside, for all that
     /// is in them can be made again.
@@ -192,10 +200,10 @@ impl Sqlite {
         .await
     }
 
-    /// Forgets a whole space, before it is rebuilt.
-    pub async fn clear(&self, space: Space) -> Result<(), StateError> {
-        self.with(move |connection| connection.execute("DELETE FROM entries WHERE space = ?", [space.name()]).map(drop))
-            .await
+    /// The keys of a space.
+    pub async fn keys(&self, space: Space) -> Result<Vec<String>, StateError> {
+        let rows = self.with(move |connection| scan(connection, space, &Select::default())).await?;
+        Ok(rows.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Takes a lease.
@@ -330,11 +338,14 @@ fn alone<R>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite:
 
 fn write(connection: &Connection, put: &Put) -> rusqlite::Result<()> {
     let space = put.space.name();
-    match &put.value {
-        Some(value) => connection
+    match (&put.value, put.grows_by) {
+        (Some(value), None) => connection
             .prepare_cached("INSERT OR REPLACE INTO entries (space, key, tag, value) VALUES (?, ?, ?, ?)")?
             .execute(params![space, put.key, put.tag, value]),
-        None => connection
+        (Some(value), Some(field)) => {
+            connection.prepare_cached(GROWING)?.execute(params![space, put.key, put.tag, value, format!("$.{field}")])
+        }
+        (None, _) => connection
             .prepare_cached("DELETE FROM entries WHERE space = ? AND key = ?")?
             .execute(params![space, put.key]),
     }

@@ -41,18 +41,28 @@ impl Journal {
 
     /// How many links each item has. A gap in a chain is damage.
     pub async fn lengths(&self) -> Result<BTreeMap<String, u32>, StoreError> {
-        let mut lengths = BTreeMap::new();
+        let mut lengths = BTreeMap::<String, u32>::new();
+        let mut gaps = BTreeMap::new();
         for name in self.0.names("journal").await? {
             let damaged =
                 |reason: &str| StoreError::Damaged { path: format!("journal/{name}"), reason: reason.to_owned() };
             let (_, file) = name.split_once('/').ok_or_else(|| damaged("it lies in no shard"))?;
             let Some((emm_id, number)) = file.split_once('-') else { return Err(damaged("its name is no link's")) };
             let number: u32 = number.parse().map_err(|_| damaged("its name has no number"))?;
-            let length = lengths.entry(emm_id.to_owned()).or_insert(0);
+            let length = lengths.entry(emm_id.to_owned()).or_default();
             if number != *length {
-                return Err(damaged(&format!("link {length} before it is missing")));
+                gaps.insert(emm_id.to_owned(), damaged(&format!("link {length} before it is missing")));
             }
-            *length += 1;
+            *length = number + 1;
+        }
+        for (emm_id, damaged) in gaps {
+            // A listing of what grows meanwhile may have the later of two links and not the one before it.
+            let links = self.links(&emm_id, 0).await?.len() as u32;
+            let length = lengths.entry(emm_id).or_default();
+            if links < *length {
+                return Err(damaged);
+            }
+            *length = links;
         }
         Ok(lengths)
     }

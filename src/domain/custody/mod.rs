@@ -103,11 +103,13 @@ pub enum Effect {
         /// The number of the link that has the plan.
         plan: u32,
     },
-    /// A plan was given up before it was carried out, and what it had done was taken back.
+    /// A plan was given up before it was carried out; what it had done is to be taken back.
     Abandoned {
         /// Why.
         reason: String,
     },
+    /// What a plan that was given up had written is out of the vault again, or stays there as the only copy.
+    TakenBack,
     /// The same bytes were dropped again.
     Duplicate {
         /// Where and what.
@@ -294,6 +296,7 @@ impl Chain {
                 self.abandoned = self.plan.take().map(|(_, plan)| Box::new(plan));
                 self.standing = self.back();
             }
+            Effect::TakenBack => self.abandoned = None,
             Effect::Duplicate { .. } => self.duplicates += 1,
             Effect::Confirmed { code } => {
                 (self.standing, self.taught) = (Standing::Confirmed, true);

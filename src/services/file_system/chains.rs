@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     backends::{
         Clock,
@@ -96,17 +98,14 @@ impl Chains {
     pub(super) async fn project(&self, emm_id: &str, chain: &Chain, links: Vec<Numbered>) -> Result<()> {
         // What a decision rested on stands in the journal; here it would only be copied from page to page.
         let chain = chain.clone().without_candidates();
-        let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), &chain)];
+        // Who comes late, with what it read before another one committed, changes nothing.
+        let mut puts = vec![Put::new(Space::Chains, emm_id, chain.standing.as_str(), &chain).growing_by("next")];
         if chain.origin.folder {
-            puts.push(match tree_of(&chain) {
-                Some(path) => Put::new(Space::Trees, emm_id, "", path),
-                None => Put::remove(Space::Trees, emm_id),
-            });
+            puts.push(Put::new(Space::Trees, emm_id, "", &Tree::of(&chain)).growing_by("next"));
         }
         for (number, link) in links {
-            let link = link.without_candidates();
-            let entry = Entry { emm_id: emm_id.to_owned(), number, link };
-            let key = format!("{}/{emm_id}/{number:06}", entry.link.at);
+            let key = effect_key(emm_id, number, &link);
+            let entry = Entry { emm_id: emm_id.to_owned(), number, link: link.without_candidates() };
             puts.push(Put::new(Space::Effects, key, entry.link.run.clone(), &entry));
         }
         // The journal has it: nothing waits for its copy.
@@ -120,7 +119,8 @@ impl Chains {
 
     /// The same with the `emm_id` of each.
     pub(super) async fn trees_by_item(&self) -> Result<Vec<(String, String)>> {
-        Ok(self.state.scan(Space::Trees, Select::default()).await?)
+        let trees: Vec<(String, Tree)> = self.state.sound(Space::Trees, Select::default()).await?;
+        Ok(trees.into_iter().filter_map(|(emm_id, tree)| Some((emm_id, tree.path?))).collect())
     }
 
     /// Every item, sorted by `emm_id`; with a standing, only those that have it.
@@ -169,29 +169,53 @@ impl Chains {
     async fn make_whole(&self) -> Result<usize> {
         let known: BTreeMap<String, Chain> =
             self.state.sound(Space::Chains, Select::default()).await?.into_iter().collect();
-        let trees: BTreeMap<String, String> =
+        let trees: BTreeMap<String, Tree> =
             self.state.sound(Space::Trees, Select::default()).await?.into_iter().collect();
         // The journal last: it has whatever was projected before, also what is being filed just now.
         let lengths = self.journal.lengths().await?;
         let whole = |emm_id: &String, length: u32| {
-            known.get(emm_id).is_some_and(|chain| chain.next == length && tree_of(chain) == trees.get(emm_id))
+            known.get(emm_id).is_some_and(|chain| {
+                chain.next == length && (!chain.origin.folder || trees.get(emm_id) == Some(&Tree::of(chain)))
+            })
         };
+        // The store was put back to an earlier moment: what it does not have did not happen.
+        let ahead =
+            |(emm_id, chain): &(&String, &Chain)| chain.next > lengths.get(*emm_id).copied().unwrap_or_default();
+        for (emm_id, _) in known.iter().filter(ahead) {
+            self.state.write(forgotten(emm_id)).await?;
+        }
         for (emm_id, _) in lengths.iter().filter(|(emm_id, length)| !whole(emm_id, **length)) {
             self.reload(emm_id).await?;
-        }
-        for emm_id in known.keys().filter(|emm_id| !lengths.contains_key(*emm_id)) {
-            // The store was put back to an earlier moment: what it does not have did not happen.
-            let gone = [Space::Chains, Space::Trees].map(|space| Put::remove(space, emm_id.clone()));
-            self.state.write(gone.to_vec()).await?;
         }
         Ok(lengths.len())
     }
 
-    /// Forgets the projection, so that `heal` reads everything again.
-    pub(super) async fn forget(&self) -> Result<()> {
-        self.state.clear(Space::Chains).await?;
-        self.state.clear(Space::Trees).await?;
-        Ok(self.state.clear(Space::Effects).await?)
+    /// Reads everything again, also what looks whole, and drops what the journal does not have. Whoever asks meanwhile finds
+    /// what was there. Returns how many items the journal has.
+    pub(super) async fn remake(&self) -> Result<usize> {
+        let state = self.state.begin_healing().await?;
+        let chains = Chains { state: state.clone(), ..self.clone() };
+        let (items, effects) = (state.keys(Space::Chains).await?, state.keys(Space::Effects).await?);
+        chains.make_whole().await?;
+        let mut stale: BTreeSet<String> = effects.into_iter().collect();
+        // The journal last, as above.
+        let lengths = self.journal.lengths().await?;
+        for emm_id in lengths.keys() {
+            let links = self.journal.links(emm_id, 0).await?;
+            let Some(chain) = Chain::read(&links) else { continue };
+            for (number, link) in (0..).zip(&links) {
+                stale.remove(&effect_key(emm_id, number, link));
+            }
+            chains.project(emm_id, &chain, (0..).zip(links).collect()).await?;
+        }
+        for emm_id in items.iter().filter(|emm_id| !lengths.contains_key(*emm_id)) {
+            state.write(forgotten(emm_id)).await?;
+        }
+        for keys in Vec::from_iter(stale).chunks(REMOVED_TOGETHER) {
+            state.write(keys.iter().map(|key| Put::remove(Space::Effects, key)).collect()).await?;
+        }
+        state.healed().await?;
+        Ok(lengths.len())
     }
 
     /// How many items have each standing.
@@ -200,10 +224,33 @@ impl Chains {
     }
 }
 
-/// Where the folder of a chain lies in the vault, or is about to; nothing for a file.
-fn tree_of(chain: &Chain) -> Option<&String> {
-    let plan = chain.plan.as_ref().filter(|_| chain.origin.folder);
-    plan.and_then(|(_, plan)| plan.original.as_ref())
+/// Entries that are removed with one write.
+const REMOVED_TOGETHER: usize = 512;
+
+/// The stored form of `Space::Trees`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Tree {
+    /// Where the folder lies in the vault, or is about to.
+    path: Option<String>,
+    /// How long the chain was that says so.
+    next: u32,
+}
+
+impl Tree {
+    fn of(chain: &Chain) -> Tree {
+        let path = chain.plan.as_ref().and_then(|(_, plan)| plan.original.clone());
+        Tree { path, next: chain.next }
+    }
+}
+
+/// The key of a link in `Space::Effects`: effects are told by when they were.
+fn effect_key(emm_id: &str, number: u32, link: &Link) -> String {
+    format!("{}/{emm_id}/{number:06}", link.at)
+}
+
+/// Removes what is projected of an item.
+fn forgotten(emm_id: &str) -> Vec<Put> {
+    [Space::Chains, Space::Trees].map(|space| Put::remove(space, emm_id)).to_vec()
 }
 
 /// Commits an effect behind the newest chain, whatever came first: for effects that do not depend on it.

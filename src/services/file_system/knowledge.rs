@@ -1,7 +1,4 @@
-//! What the vault tells: notes to find, filings that their owner moved, and what the owner's own notes teach.
-//!
-//! Only people teach. A note without `emm_id` is its owner's and is a lesson by the folder it lies in; a note that emm
-//! filed is none until somebody confirms it, corrects it, or moves it.
+//! How far the vault is known: it is compared with what was learnt and indexed of it, at start and whenever it changes.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +7,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex as Turn, Notify, watch},
     time::timeout,
@@ -18,31 +14,29 @@ use tokio::{
 
 use super::{
     FileSystem,
-    chains::append_now,
     folders::{Folders, folders},
-    lessons::taken_back,
-    reading::file_name,
+    lessons::OWNERS,
+    notes::{Batch, Known, is_note, stamp},
 };
 use crate::{
     backends::{
-        search::Doc,
-        state::{Put, Select, Space},
-        store::Lesson,
+        state::{Put, Select, Space, State},
         vault::Listed,
         watch::{Wake, Watch, WatchMode},
     },
-    domain::{
-        custody::{Chain, Effect, Plan, Standing},
-        inbox, note,
-    },
+    domain::custody::Chain,
     life::Shutdown,
     rpc::{Error, Result},
+    services::faults::blocking,
 };
 
-/// Notes whose front matter and text are looked at; larger ones are found by their path only.
-pub(super) const NOTE_BYTES_MAX: u64 = 8 << 20;
 /// Notes that are read before what they tell is written.
 const BATCH: usize = 256;
+
+/// The mark in the state that says that it knows what the owner's notes taught.
+const LEARNT: &str = "learnt";
+/// How long a node waits for another one to be done with reading the vault: a large one takes minutes.
+const LEARNING_MAX: Duration = Duration::from_secs(600);
 
 /// The rest after a scan: so many times what it took, and at least this.
 const SCAN_REST: u32 = 10;
@@ -95,30 +89,6 @@ impl Knowledge {
     }
 }
 
-/// What is known of one note: the stored form of `Space::Notes`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Known {
-    /// Size and time of change, to see that it changed.
-    stamp: String,
-    /// The item, where emm filed it.
-    #[serde(default)]
-    emm_id: Option<String>,
-    /// The lesson it gave: its key and place.
-    #[serde(default)]
-    taught: Option<(String, String)>,
-    /// The hash of that lesson, so that the same one is not given again.
-    #[serde(default)]
-    lesson: Option<String>,
-}
-
-/// What a scan found to do.
-#[derive(Default)]
-struct Batch {
-    docs: Vec<Doc>,
-    lessons: Vec<Lesson>,
-    puts: Vec<Put>,
-}
-
 impl FileSystem {
     pub(super) fn nudge_knowledge(&self) {
         self.knowledge.wake.notify_one();
@@ -133,9 +103,6 @@ impl FileSystem {
         }
         let rescan = Duration::from_secs(self.parts.settings.vault_rescan_seconds.max(1));
         let mut watch = Watch::new(&self.parts.vault_path, WatchMode::Native, Duration::from_millis(500), rescan);
-        if self.parts.reindex {
-            self.rebuild_index().await?;
-        }
         let mut told = false;
         loop {
             let started = Instant::now();
@@ -173,26 +140,46 @@ impl FileSystem {
         Ok(())
     }
 
-    /// One comparison. Returns how many notes were new, changed, moved or gone.
+    /// One comparison with what the index has and what was learnt. Returns how many notes were new, changed, moved or gone.
+    ///
+    /// Each node has an index of its own. What was learnt is shared, so nodes learn one after the other.
     pub(super) async fn scan(&self, stop: &Shutdown) -> Result<usize> {
         let _turn = self.knowledge.scanning.lock().await;
+        let busy = || Error::unavailable("another node is reading the vault; try again in a moment");
+        let held = self.state().hold_within("knowledge", LEARNING_MAX).await?.ok_or_else(busy)?;
+        let changed = self.compare(stop).await;
+        held.let_go().await;
+        let changed = changed?;
+        if !stop.is_cancelled() && self.knowledge.labels().is_none() {
+            let last = self.parts.labels.last().await?;
+            self.knowledge.labels.send_replace(Some(last));
+            self.nudge();
+        }
+        Ok(changed)
+    }
+
+    async fn compare(&self, stop: &Shutdown) -> Result<usize> {
         self.follow_trees().await?;
         let listed = self.listed().await?;
         *self.knowledge.folders.lock() = Arc::new(folders(&listed));
-        let known: BTreeMap<String, Known> =
-            self.state().sound(Space::Notes, Select::default()).await?.into_iter().collect();
         let now: BTreeMap<&str, &Listed> =
             listed.files.iter().filter(|file| is_note(&file.path)).map(|file| (file.path.as_str(), file)).collect();
+        let indexed = self.drop_from_index(|path| !now.contains_key(path)).await?;
+        let known = self.known().await?;
         let mut changed = 0;
         let mut batch = Batch::default();
         for (path, known) in known.iter().filter(|(path, _)| !now.contains_key(path.as_str())) {
             changed += 1;
             self.forget(path, known, &mut batch).await?;
         }
-        let news = now.iter().filter(|(path, file)| known.get(**path).map(|it| &it.stamp) != Some(&stamp(file)));
-        for (path, file) in news {
+        for (path, file) in now {
+            let (stamp, known) = (stamp(file), known.get(path));
+            let learn = known.map(|it| &it.stamp) != Some(&stamp);
+            if !learn && indexed.get(path) == Some(&stamp) {
+                continue;
+            }
             changed += 1;
-            self.look_at(path, file, known.get(*path), &mut batch).await?;
+            self.look_at(path, file, known, learn, &mut batch).await?;
             if batch.docs.len() >= BATCH {
                 self.write(std::mem::take(&mut batch)).await?;
             }
@@ -202,136 +189,35 @@ impl FileSystem {
             }
         }
         self.write(batch).await?;
-        if self.knowledge.labels().is_none() {
-            let last = self.parts.labels.last().await?;
-            self.knowledge.labels.send_replace(Some(last));
-            self.nudge();
-        }
+        // From now on the state knows what was taught, until it is lost.
+        self.state().write(vec![Put::new(Space::Marks, LEARNT, "", &true)]).await?;
         Ok(changed)
     }
 
-    /// A note that is not where it was.
-    async fn forget(&self, path: &str, known: &Known, batch: &mut Batch) -> Result<()> {
-        let (index, key) = (self.parts.index.clone(), path.to_owned());
-        tokio::task::spawn_blocking(move || index.remove(&key))
-            .await
-            .map_err(Error::internal)?
-            .map_err(Error::unavailable)?;
-        batch.puts.push(Put::remove(Space::Notes, path));
-        // A note that was copied and then deleted was moved: the copy is looked at again.
-        if let Some((emm_id, chain)) = self.filed_at(path).await? {
-            let select = Select { tag: Some(emm_id), ..Select::default() };
-            let copies: Vec<(String, Known)> = self.state().scan(Space::Notes, select).await?;
-            let forgotten = copies.into_iter().filter(|(copy, _)| copy != path && chain.in_vault());
-            batch.puts.extend(forgotten.map(|(copy, _)| Put::remove(Space::Notes, copy)));
-            self.nudge_knowledge();
+    /// What is known of each note, by its path. Where the state lost that, what the labels say that its owner's notes taught:
+    /// it is not taught again, and taken back where a note is gone.
+    async fn known(&self) -> Result<BTreeMap<String, Known>> {
+        let mut known = BTreeMap::new();
+        if self.state().get::<bool>(Space::Marks, LEARNT).await?.is_none() {
+            for (key, lesson) in self.taught().await? {
+                if let Some(path) = key.strip_prefix(OWNERS) {
+                    known.insert(path.to_owned(), Known::only_taught(&lesson));
+                }
+            }
         }
-        if let Some((key, _)) = known.taught.as_ref().filter(|(key, _)| key.starts_with(OWNERS)) {
-            batch.lessons.push(taken_back(key));
-        }
-        Ok(())
+        known.extend(self.state().sound(Space::Notes, Select::default()).await?);
+        Ok(known)
     }
 
-    /// A note that is new or was changed.
-    async fn look_at(&self, path: &str, file: &Listed, known: Option<&Known>, batch: &mut Batch) -> Result<()> {
-        let Some((doc, front)) = self.note(file).await else { return Ok(()) };
-        let (title, emm_id) = (doc.title.clone(), doc.emm_id.clone());
-        let chain = match &emm_id {
-            Some(emm_id) => match self.chains.get(emm_id).await? {
-                Some(chain) => Some(chain),
-                // Another node may have filed it; without a chain anywhere it is a note like any other.
-                None => match self.chains.peek(emm_id).await? {
-                    Some(chain) if chain.in_vault() => self.chains.reload(emm_id).await?,
-                    on_its_way => on_its_way,
-                },
-            },
-            None => None,
-        };
-        if chain.as_ref().is_some_and(|it| matches!(it.standing, Standing::Filing | Standing::Undoing)) {
-            // On its way: the next scan sees what came of it.
-            return Ok(());
-        }
-        let chain = chain.filter(Chain::in_vault);
-        let hints = inbox::hints(path.rsplit_once('/').map_or("", |(folder, _)| folder));
-        let code = hints.forced_id.or(hints.category);
-        // Where a person answered, confirmed or moved it, the lesson is given with that; only an edit gives it anew.
-        let given = chain.is_some() && known.is_none();
-        let taught = match (&emm_id, chain) {
-            _ if note::opt_out(&front) => None,
-            (Some(emm_id), Some(chain)) => self.moved(emm_id, &chain, path, code.as_deref()).await?,
-            _ => code.map(|code| (format!("{OWNERS}{path}"), code)),
-        };
-        let before = known.and_then(|known| known.taught.clone());
-        let lesson = taught.as_ref().map(|(key, code)| self.lesson(key, Some(code), path, &title, &front, &doc.text));
-        let lesson_hash =
-            lesson.as_ref().and_then(|it| serde_json::to_vec(it).ok()).map(|it| blake3::hash(&it).to_string());
-        match &taught {
-            Some(_) if given => {}
-            Some(_) if lesson_hash.is_some() && lesson_hash == known.and_then(|known| known.lesson.clone()) => {}
-            Some(_) => batch.lessons.extend(lesson),
-            None => batch.lessons.extend(before.iter().map(|(key, _)| taken_back(key))),
-        }
-        batch.docs.push(doc);
-        let tag = emm_id.clone().unwrap_or_default();
-        let known = Known { stamp: stamp(file), emm_id, taught, lesson: lesson_hash };
-        batch.puts.push(Put::new(Space::Notes, path, tag, &known));
-        Ok(())
-    }
-
-    /// A note as it is indexed, and its properties. One that is too large is found by its path only; none if it is gone.
-    pub(super) async fn note(&self, file: &Listed) -> Option<(Doc, note::FrontMatter)> {
-        let path = &file.path;
-        if !is_note(path) {
-            return None;
-        }
-        let bytes = if file.size_bytes <= NOTE_BYTES_MAX {
-            self.parts.vault.read(path, NOTE_BYTES_MAX).await.ok()?
-        } else {
-            Vec::new()
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let front = note::read_front_matter(&text);
-        let body = text.get(front.body_offset_bytes..).unwrap_or_default();
-        let title = note::title_for(front.text("title"), first_heading(body), file_name(path));
-        let emm_id = front.text("emm_id").map(str::to_owned);
-        let doc =
-            Doc { key: path.clone(), emm_id, path: path.clone(), title, text: body.to_owned(), stamp: stamp(file) };
-        Some((doc, front))
-    }
-
-    /// A note that emm filed: where its owner moved it is learnt, never reversed.
-    async fn moved(
-        &self,
-        emm_id: &str,
-        chain: &Chain,
-        path: &str,
-        code: Option<&str>,
-    ) -> Result<Option<(String, String)>> {
-        let Some((_, plan)) = &chain.plan else { return Ok(None) };
-        if plan.note == path {
-            return Ok(chain.taught.then(|| (emm_id.to_owned(), plan.code.clone())));
-        }
-        if self.parts.vault.exists(&plan.note).await? {
-            // A copy that its owner made.
-            return Ok(None);
-        }
-        let (from, note, code) = (plan.note.clone(), path.to_owned(), code.map(str::to_owned));
-        if code.is_none() && chain.taught {
-            self.forget_lesson(emm_id).await?;
-        }
-        if let Some(code) = &code {
-            let here = Plan { note: note.clone(), ..plan.clone() };
-            let chain = Chain { plan: chain.plan.as_ref().map(|(number, _)| (*number, here)), ..chain.clone() };
-            self.teach(emm_id, &chain, code).await?;
-        }
-        append_now(&self.chains, emm_id, "by hand", |chain| {
-            let still = chain.plan.as_ref().is_some_and(|(_, plan)| plan.note == from);
-            let (code, from, note) = (code.clone(), from.clone(), note.clone());
-            (chain.in_vault() && still).then_some(Effect::Moved { code, from, note, by_hand: true })
-        })
-        .await?;
-        tracing::info!(emm_id, from, note, "its owner moved it");
-        Ok(code.map(|code| (emm_id.to_owned(), code)))
+    /// Removes notes from the index by their path. Returns the stamps of those that were there.
+    async fn drop_from_index(&self, gone: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>> {
+        let index = self.parts.index.clone();
+        let stamps: BTreeMap<String, String> = blocking(move || index.stamps()).await?.map_err(Error::unavailable)?;
+        let gone: Vec<String> = stamps.keys().filter(|path| gone(path)).cloned().collect();
+        let index = self.parts.index.clone();
+        let dropped = blocking(move || gone.iter().try_for_each(|path| index.remove(path).map(drop))).await?;
+        dropped.map_err(Error::unavailable)?;
+        Ok(stamps)
     }
 
     /// Lessons, then the index, then what is known: killed in between, the next scan does it again.
@@ -340,7 +226,7 @@ impl FileSystem {
             self.append_label(lessons.to_vec()).await?;
         }
         let (index, docs) = (self.parts.index.clone(), batch.docs);
-        let indexed = tokio::task::spawn_blocking(move || index.upsert_all(&docs)).await.map_err(Error::internal)?;
+        let indexed = blocking(move || index.upsert_all(&docs)).await?;
         self.parts.health.report("search", false, indexed.as_ref().err().map(ToString::to_string));
         indexed.map_err(Error::unavailable)?;
         Ok(self.state().write(batch.puts).await?)
@@ -362,30 +248,7 @@ impl FileSystem {
         Ok(())
     }
 
-    /// The filed item whose note lies at this path, by what the scans know.
-    async fn filed_at(&self, path: &str) -> Result<Option<(String, Chain)>> {
-        let known: Option<Known> = self.state().get(Space::Notes, path).await?;
-        let Some(emm_id) = known.and_then(|known| known.emm_id) else { return Ok(None) };
-        Ok(self.chains.get(&emm_id).await?.map(|chain| (emm_id, chain)))
-    }
-
-    fn state(&self) -> &crate::backends::state::State {
+    pub(super) fn state(&self) -> &State {
         &self.parts.state
     }
-}
-
-/// Lessons of the owner's own notes are kept under their path.
-const OWNERS: &str = "note:";
-
-fn is_note(path: &str) -> bool {
-    note::split_extension(file_name(path)).1.eq_ignore_ascii_case("md")
-}
-
-fn stamp(file: &Listed) -> String {
-    format!("{}-{}", file.size_bytes, file.modified_ns)
-}
-
-/// The first heading of a note's text.
-fn first_heading(body: &str) -> Option<&str> {
-    body.lines().take(50).find_map(|line| line.strip_prefix("# ")).map(str::trim)
 }

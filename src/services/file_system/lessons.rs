@@ -1,11 +1,16 @@
 //! What people teach: appended to the labels before anything else says so, and taken back with what it was taught by.
 
-use super::{FileSystem, knowledge::NOTE_BYTES_MAX, reading::file_name};
+use std::collections::BTreeMap;
+
+use super::{FileSystem, notes::NOTE_BYTES_MAX, reading::file_name};
 use crate::{
     backends::store::Lesson,
     domain::{custody::Chain, note},
     rpc::Result,
 };
+
+/// Lessons of the owner's own notes are kept under their path.
+pub(super) const OWNERS: &str = "note:";
 
 impl FileSystem {
     pub(super) async fn append_label(&self, lessons: Vec<Lesson>) -> Result<u64> {
@@ -26,6 +31,20 @@ impl FileSystem {
             _ => false,
         });
         Ok(seq)
+    }
+
+    /// The last lesson under each key that was not taken back.
+    pub(super) async fn taught(&self) -> Result<BTreeMap<String, Lesson>> {
+        let mut taught = BTreeMap::new();
+        for seq in 1..=self.parts.labels.last().await? {
+            for lesson in self.parts.labels.get(seq).await?.into_iter().flat_map(|label| label.lessons) {
+                match lesson.code {
+                    Some(_) => taught.insert(lesson.key.clone(), lesson),
+                    None => taught.remove(&lesson.key),
+                };
+            }
+        }
+        Ok(taught)
     }
 
     /// A person decided that this item belongs to `code`: its note is a lesson. Given before the journal says so: killed in

@@ -9,6 +9,7 @@ mod knowledge;
 mod lessons;
 mod listing;
 mod moved;
+mod notes;
 mod one_thing;
 mod plan;
 mod reading;
@@ -92,8 +93,6 @@ pub struct Parts {
     pub parsers: Parsers,
     /// Full text.
     pub index: Index,
-    /// Whether the index is empty and must be filled from the whole vault.
-    pub reindex: bool,
     /// The clock.
     pub clock: Clock,
     /// Where it says how its backends are.

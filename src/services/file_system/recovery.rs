@@ -47,8 +47,13 @@ impl FileSystem {
             }
         }
         for standing in [Standing::Review, Standing::Undone, Standing::Skipped, Standing::Withdrawn] {
-            for (emm_id, chain) in self.chains.all(Some(standing)).await? {
-                self.take_back(&emm_id, &chain).await?;
+            let abandoned = self.chains.all(Some(standing)).await?.into_iter().filter(|(_, it)| it.abandoned.is_some());
+            for (emm_id, _) in abandoned {
+                // The journal itself: another node may have filed it since, at the same place.
+                let chain = self.chains.reload(&emm_id).await?.filter(|chain| chain.standing == standing);
+                if let Some(chain) = chain {
+                    self.take_back(&emm_id, &chain).await?;
+                }
             }
         }
         Ok(finished)
@@ -120,21 +125,38 @@ impl FileSystem {
         }
     }
 
-    /// Removes what an abandoned plan had written, if it is still as it was written; and its lesson.
+    /// Removes what an abandoned plan had written, if it is still as it was written; and its lesson. Once: what comes to lie
+    /// at the same place later is its owner's.
     async fn take_back(&self, emm_id: &str, chain: &Chain) -> Result<()> {
         let Some(plan) = &chain.abandoned else { return Ok(()) };
         fault!("abandoned: before it is taken back");
         let ours = async |path: &str, hash: &str, folder: bool| {
             self.original_hash(path, folder).await.is_ok_and(|found| found.to_hex().as_str() == hash)
         };
-        if ours(&plan.note, &plan.note_hash, false).await {
+        let origin = &chain.origin;
+        if plan.note_hash != origin.hash && ours(&plan.note, &plan.note_hash, false).await {
             self.remove(&plan.note, &plan.note_hash, emm_id, false).await?;
         }
-        if let Some(path) = &plan.original
-            && ours(path, &chain.origin.hash, chain.origin.folder).await
+        // A note that nothing was added to is the original as well.
+        let original = plan.original.as_ref().or((plan.note_hash == origin.hash).then_some(&plan.note));
+        if let Some(path) = original
+            && ours(path, &origin.hash, origin.folder).await
         {
-            self.remove(path, &chain.origin.hash, emm_id, chain.origin.folder).await?;
+            if self.hash_in_inbox(chain).await?.as_ref() == Some(&origin.hash) {
+                self.remove(path, &origin.hash, emm_id, origin.folder).await?;
+            } else {
+                // Its owner may have put it there himself: it has the same bytes, and no other copy is known.
+                tracing::info!(
+                    emm_id,
+                    path,
+                    "the plan for it was given up, and it stays: it is not in the inbox any more"
+                );
+            }
         }
-        if plan.why.by_person { self.forget_lesson(emm_id).await } else { Ok(()) }
+        if plan.why.by_person {
+            self.forget_lesson(emm_id).await?;
+        }
+        fault!("abandoned: after it is taken back");
+        self.chains.append(emm_id, Some(chain), "recovery", Effect::TakenBack).await.map(drop)
     }
 }

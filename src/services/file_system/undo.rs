@@ -3,12 +3,12 @@
 use super::{FileSystem, filing::parse_hash};
 use crate::{
     backends::{
-        inbox::InboxError,
+        inbox::{InboxError, UNDONE},
         vault::{Created, FolderSettings, Removed, Vault, VaultError},
     },
     contracts::file_system::{Undo, Undone},
     domain::{
-        custody::{Chain, Effect, Plan, Standing},
+        custody::{self, Chain, Effect, Plan, Standing},
         note,
     },
     fault,
@@ -111,7 +111,7 @@ impl FileSystem {
         let now = String::from_utf8(self.parts.vault.read(&plan.note, SHOWN_BYTES_MAX).await.ok()?).ok()?;
         let patch = plan.patch.clone()?;
         let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (date, emm_id) = (plan.trash.clone(), crate::domain::custody::emm_id(&chain.origin.hash));
+        let (date, emm_id) = (plan.trash.clone(), custody::emm_id(&chain.origin.hash));
         let read = move || {
             let found = inbox.find_in_trash(&trash, &date, &emm_id).ok()?;
             let path = inbox.trashed_path(found.first()?, &trash)?;
@@ -179,7 +179,7 @@ impl FileSystem {
             if !matches!(removed, Err(VaultError::Exists { .. })) {
                 break;
             }
-            let name = undone_name(path, emm_id, number);
+            let name = undone_name(path, &hash, number);
             removed = match folder {
                 true => self.parts.vault.remove_tree_to(path, hash, &trash, &name, emm_id).await,
                 false => self.parts.vault.remove_to(path, hash, &trash, &name, emm_id).await,
@@ -206,11 +206,12 @@ impl FileSystem {
     }
 }
 
-/// The name in the trash of what an undo took out of the vault, within what a file name may have.
-fn undone_name(path: &str, emm_id: &str, number: u32) -> String {
+/// The name in the trash of what an undo took out of the vault, within what a file name may have. It says by what hash it was
+/// known, so that what was written to later does not expire.
+fn undone_name(path: &str, hash: &blake3::Hash, number: u32) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let name = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
-    format!("undone-{emm_id}-{number}-{name}")
+    format!("{UNDONE}{}-{number}-{name}", custody::emm_id(hash.to_hex().as_str()))
 }
 
 fn inbox_error(error: InboxError) -> Error {

@@ -141,8 +141,7 @@ fn holds_days_before(trash: &Path, now: Timestamp, days: u32) -> bool {
 impl Answer<Reindex> for FileSystem {
     async fn answer(&self, _: Reindex) -> Result<Reindexed> {
         self.may_write("reindex")?;
-        self.chains.forget().await?;
-        let items = self.chains.heal().await?;
+        let items = self.chains.remake().await?;
         let notes = self.rebuild_index().await?;
         Ok(Reindexed { items, notes })
     }
