@@ -34,6 +34,9 @@ pub struct Published {
 pub struct Lookup {
     /// `10-19`, `11` or `11.02`.
     pub code: String,
+    /// The hash of the structure to look in; nothing means the one in force.
+    #[serde(default)]
+    pub structure: Option<String>,
 }
 tool!(Lookup, JdClassifier, "lookup", Place);
 

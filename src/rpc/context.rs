@@ -12,7 +12,7 @@ use super::Trace;
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 tokio::task_local! {
-    // The only ambient value: it belongs to the call, and a call is a task or a part of one.
+    // Ambient, for it belongs to the call, and a call is a task or a part of one.
     static CONTEXT: Context;
 }
 

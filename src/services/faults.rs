@@ -1,17 +1,12 @@
-//! How the failures of backends look to callers: the only mapping there is, in every room; and work that blocks.
+//! How the failures of backends look to callers: the only mapping there is, in every room.
 
 use crate::{
     backends::{
         home::HomeError, inbox::InboxError, parsers::Failure, redis::Fault, search, state::StateError,
         store::StoreError, vault::VaultError,
     },
-    rpc::{Error, Result},
+    rpc::Error,
 };
-
-/// Runs work that blocks (files, locks, much to compute) beside the runtime. A panic in it is an internal error.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    crate::backends::blocking::blocking(work).await.map_err(Error::internal)
-}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {

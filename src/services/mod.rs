@@ -4,4 +4,5 @@ pub mod content_classifier;
 pub mod file_system;
 pub mod jd_classifier;
 
+mod blocking;
 mod faults;

@@ -182,3 +182,37 @@ async fn answers_hold_beside_sweeps() {
     assert_eq!((account.seen, account.accounted), (24, 24), "{:?}", account.violations);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_cannot_be_had_is_told_and_holds_nothing_else_up() {
+    let jd = r#"
+"10-19":
+  name: Life
+  categories:
+    "11":
+      name: Gardening
+      description: "plants, seeds, soil, roses and tomatoes in the garden"
+      keywords: [garden, roses, tomatoes, soil, seeds]
+      ids: { "11.11": Gardening tools, "11.12": Gardening books }
+    "12": Astronomy
+"#;
+    let world = World::start(Placement::Together, jd, &json!({ "file_system_agent": { "new_ids": true } })).await;
+    world.caught_up().await;
+    world.drop_file("garden.txt", b"Gardening: the roses and tomatoes in the garden need soil, seeds and gardening.\n");
+    world.drop_file("12/comet.txt", b"A comet.\n");
+    // No folder, so that no id can be made in it.
+    let ids = world.path("store/ids");
+    let _ = fs::remove_dir(&ids);
+    fs::write(&ids, "in the way\n").unwrap();
+    let swept = sweep(&world).await;
+    assert_eq!(swept.filed.iter().map(|it| it.place.as_str()).collect::<Vec<_>>(), ["12/comet.txt"], "{swept:?}");
+    let [failed] = swept.failed.as_slice() else { panic!("{swept:?}") };
+    assert_eq!(failed.place, "garden.txt");
+    assert!(failed.reason.contains("ids"), "{failed:?}");
+
+    fs::remove_file(&ids).unwrap();
+    let swept = sweep(&world).await;
+    assert_eq!((swept.filed.len(), swept.failed.len()), (1, 0), "{swept:?}");
+    assert_eq!(swept.filed[0].filed.code, "11.13");
+    world.stop().await;
+}

@@ -136,7 +136,7 @@ async fn serve(odd: &Arc<Odd>) -> String {
 }
 
 fn lookup(code: &str) -> Lookup {
-    Lookup { code: code.into() }
+    Lookup { code: code.into(), structure: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -243,7 +243,10 @@ async fn a_folder_taken_back_after_a_kill_leaves_a_note_with_it_or_no_note() {
         account(&world, 0, &at).await;
         world.stop().await;
     }
-    assert!(nothing >= 10 && copies >= 3 && all >= 3, "{nothing} times nothing, {copies} times a copy, {all} times all");
+    assert!(
+        nothing >= 10 && copies >= 3 && all >= 3,
+        "{nothing} times nothing, {copies} times a copy, {all} times all"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

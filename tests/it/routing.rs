@@ -41,7 +41,7 @@ impl Answer<Lookup> for Replica {
         let title = Context::current().unwrap().trace.to_string();
         // Where it is told to, it asks another node as part of the call.
         if let (Some(next), "on") = (&self.next, request.code.as_str()) {
-            let further = next.call(Lookup { code: "here".into() }).await?;
+            let further = next.call(Lookup { code: "here".into(), structure: None }).await?;
             return Ok(Place { folder: further.title, title, ..further });
         }
         Ok(Place { code: request.code, title, folder: String::new(), files: true })
@@ -99,7 +99,7 @@ async fn dead() -> String {
 }
 
 async fn lookup(tools: &Tools) -> Result<Place, Error> {
-    tools.call(Lookup { code: "11".into() }).await
+    tools.call(Lookup { code: "11".into(), structure: None }).await
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn a_trace_crosses_the_hops() {
     let tools = client(&json!({ "pattern": format!("http://{first_address}") }));
     let trace = Trace::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
     let context = Context { trace, ..Context::within(Duration::from_secs(60)) };
-    let place = context.scope(tools.call(Lookup { code: "on".into() })).await.unwrap();
+    let place = context.scope(tools.call(Lookup { code: "on".into(), structure: None })).await.unwrap();
     let hops = [Trace::parse(&place.title).unwrap(), Trace::parse(&place.folder).unwrap()];
     for hop in hops {
         assert_eq!((hop.id, hop.flags), (trace.id, 1), "{hop}");

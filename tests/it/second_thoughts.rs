@@ -180,8 +180,13 @@ async fn an_original_that_its_owner_moves_is_followed() {
     whole(&world).await;
     assert_eq!(effects(&world, &filed.emm_id).await.last().map(String::as_str), Some("original_moved"));
     fs::rename(world.path("vault/renamed.txt"), world.path("vault/again.txt")).unwrap();
+    // What has its old place now is something else.
+    fs::write(world.path("vault/renamed.txt"), "something of its owner's").unwrap();
+    whole(&world).await;
+    fs::rename(world.path("vault/again.txt"), world.path("vault/once more.txt")).unwrap();
+    fs::write(world.path("vault/again.txt"), "and another thing").unwrap();
     world.call(Undo { emm_id: filed.emm_id, run: "test".into(), dry_run: false }).await.unwrap();
-    assert_eq!(world.files("vault").keys().collect::<Vec<_>>(), ["other.bin"]);
+    assert_eq!(world.files("vault").keys().collect::<Vec<_>>(), ["again.txt", "other.bin", "renamed.txt"]);
     whole(&world).await;
     world.stop().await;
 }

@@ -1,6 +1,6 @@
 //! The filing of a batch: what a sweep has decided, in an order that gives the same names wherever it runs.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, json};
@@ -32,7 +32,7 @@ pub(super) async fn file(context: Context, turn: Turn) -> Result<Outcome> {
         wants.push(Wants { emm_id: item.emm_id, place: item.place, title: understood.title });
         states.push((thread, at));
     }
-    reserve_in_order(over, &wants, &states).await?;
+    let mut failed = reserve_in_order(over, &mut wants, &mut states).await;
     let groups = groups(&wants);
     let batch =
         Batch { context: context.item.clone(), over: over.clone(), states, wants, twins: turn.state.get(TWINS)? };
@@ -45,7 +45,7 @@ pub(super) async fn file(context: Context, turn: Turn) -> Result<Outcome> {
         let work = groups.into_iter().map(|group| rpc::Context::beside(file_group(batch.clone(), group, None)));
         stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await
     };
-    let (mut filed, mut failed) = (Vec::new(), Vec::new());
+    let mut filed = Vec::new();
     for result in results.into_iter().flatten() {
         match result {
             Ok(done) => filed.push(done),
@@ -64,16 +64,33 @@ pub(super) async fn file(context: Context, turn: Turn) -> Result<Outcome> {
     Outcome::set(FILED, &filed)?.and(FAILED, &failed)?.and(TAKEN, &paths)
 }
 
-/// New ids are allocated one after the other in the order of the hashes, so that the same items get the same ids.
-async fn reserve_in_order(over: &Threads, wants: &[Wants], states: &[(String, Checkpoint)]) -> Result<()> {
+/// New ids are allocated one after the other in the order of the hashes, so that the same items get the same ids. What could
+/// not get one is taken out, and returned with the reason.
+async fn reserve_in_order(
+    over: &Threads,
+    wants: &mut Vec<Wants>,
+    states: &mut Vec<(String, Checkpoint)>,
+) -> Vec<Problem> {
     let mut reserving: Vec<usize> =
         (0..states.len()).filter(|index| states[*index].1.next.iter().any(|node| node == "reserve")).collect();
     reserving.sort_by(|a, b| wants[*a].emm_id.cmp(&wants[*b].emm_id));
+    let mut failed = BTreeMap::new();
     for index in reserving {
-        // It goes on to the pause before `file`; a failure shows again when it is filed.
-        let _ = over.executor.run(&states[index].0, Input::Resume).await;
+        // It goes on to the pause before `file`.
+        if let Err(error) = over.executor.run(&states[index].0, Input::Resume).await {
+            failed.insert(index, error);
+        }
     }
-    Ok(())
+    let problem = |(index, error): (&usize, &Error)| {
+        let place = wants[*index].place.clone();
+        Problem { place, reason: error.clone().during("getting a new id").to_string() }
+    };
+    let problems = failed.iter().map(problem).collect();
+    for index in failed.keys().rev() {
+        wants.remove(*index);
+        states.remove(*index);
+    }
+    problems
 }
 
 /// What is ready to be filed.

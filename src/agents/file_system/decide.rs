@@ -23,10 +23,11 @@ pub(super) enum Forced {
     Unknown(String),
 }
 
-/// Looks up the id, or the category, that the item's folders name.
-pub(super) async fn lookup(tools: &Tools, hints: &Hints) -> Result<Forced> {
+/// Looks up the id, or the category, that the item's folders name, in the structure of the sweep: another batch may be getting
+/// new ids just now.
+pub(super) async fn lookup(tools: &Tools, hints: &Hints, structure: &str) -> Result<Forced> {
     let Some(code) = hints.forced_id.clone().or_else(|| hints.category.clone()) else { return Ok(Forced::No) };
-    match tools.call(Lookup { code: code.clone() }).await {
+    match tools.call(Lookup { code: code.clone(), structure: Some(structure.to_owned()) }).await {
         Ok(place) => Ok(Forced::Place(place)),
         Err(error) if error.code == Code::NotFound => Ok(Forced::Unknown(code)),
         Err(error) => Err(error),

@@ -117,7 +117,7 @@ async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
             let item: Item = turn.state.get(channel::ITEM)?;
             let understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
             let structure: String = turn.state.get(channel::STRUCTURE)?;
-            let forced = decide::lookup(&context.tools, &item.hints).await?;
+            let forced = decide::lookup(&context.tools, &item.hints, &structure).await?;
             decide::verdict(&item, &understood, &structure, forced, &context.settings)
         }
     };

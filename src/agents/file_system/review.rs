@@ -45,7 +45,7 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
         Answered::Skip => Verdict::Skip,
         Answered::New { category, title } => Verdict::New { decision: decision(category.clone()), category, title },
         Answered::File { code } => {
-            let place = context.tools.call(Lookup { code }).await?;
+            let place = context.tools.call(Lookup { code, structure: None }).await?;
             if !place.files {
                 let message = format!("{} {} holds no documents; choose an id of it", place.code, place.title);
                 return Err(Error::invalid(message));

@@ -20,7 +20,7 @@ use crate::{
     },
     life::Shutdown,
     rpc::{Answer, Error, Result},
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 /// The engine's name and version, which stands in the journal with every decision.

@@ -14,6 +14,7 @@ use crate::{
     },
     fault,
     rpc::{Answer, Error, Result},
+    services::blocking::blocking,
 };
 
 /// Hits and entries, if a caller does not say how many.
@@ -177,8 +178,7 @@ impl Answer<Search> for FileSystem {
         let limit = if request.limit == 0 { HITS } else { request.limit };
         let index = self.parts.index.clone();
         let search = move || Ok((index.search(&request.words, limit)?, index.len()?));
-        let found: Result<_, crate::backends::search::Error> =
-            tokio::task::spawn_blocking(search).await.map_err(Error::internal)?;
+        let found: Result<_, crate::backends::search::Error> = blocking(search).await?;
         let (found, indexed) = found.map_err(Error::unavailable)?;
         let hits = found.into_iter().map(|hit| Hit {
             path: hit.path,
@@ -204,7 +204,7 @@ impl Answer<Overview> for FileSystem {
             reason: chain.quarantine.unwrap_or_default(),
         });
         let index = self.parts.index.clone();
-        let indexed = tokio::task::spawn_blocking(move || index.len()).await.map_err(Error::internal)?;
+        let indexed = blocking(move || index.len()).await?;
         Ok(Overall {
             vault: self.parts.vault_path.display().to_string(),
             inbox: self.parts.inbox.path().display().to_string(),

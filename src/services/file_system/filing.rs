@@ -17,7 +17,7 @@ use crate::{
     domain::custody::{Chain, Effect, Origin, Plan, Standing},
     fault,
     rpc::{Code, Error, Result},
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 /// A plan that the journal has.
@@ -57,7 +57,11 @@ impl FileSystem {
                 }
                 chain => match self.file_new(&item, &decision, &run, chain).await {
                     // The same request again, perhaps: what it was to take is not in the inbox any more.
-                    Err(_) if new && self.chains.get(&item.emm_id).await?.is_some() => None,
+                    Err(error)
+                        if new && error.code == Code::NotFound && self.chains.get(&item.emm_id).await?.is_some() =>
+                    {
+                        None
+                    }
                     done => done?,
                 },
             };

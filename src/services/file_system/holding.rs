@@ -11,6 +11,7 @@ use crate::{
     domain::custody::{Chain, Effect, Standing},
     fault,
     rpc::{Error, Result},
+    services::blocking::blocking,
 };
 
 /// The dated folder of quarantined items: a date that never expires, for the trash inside an inbox is cleared by date.
@@ -52,7 +53,7 @@ impl FileSystem {
         let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
         let (place, hash, emm_id) = (item.place.clone(), parse_hash(&item.hash)?, item.emm_id.clone());
         let take = move || inbox.take_to_trash(&place, &hash, &quarantine, NEVER, &emm_id);
-        match tokio::task::spawn_blocking(take).await.map_err(Error::internal)? {
+        match blocking(take).await? {
             Ok(_) | Err(InboxError::NotFound { .. } | InboxError::Changed { .. }) => Ok(standing),
             Err(error) => Err(error.into()),
         }
@@ -74,7 +75,7 @@ impl FileSystem {
         let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
         let place = chain.origin.place.clone();
         let restore = move || inbox.restore(&first, &quarantine, &place);
-        let place = tokio::task::spawn_blocking(restore).await.map_err(Error::internal)??;
+        let place = blocking(restore).await??;
         fault!("release: before the journal");
         let released = self.chains.append(&emm_id, Some(&chain), "release", Effect::Released { place }).await?;
         self.nudge();
@@ -87,7 +88,7 @@ impl FileSystem {
         let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
         let emm_id = emm_id.to_owned();
         let find = move || inbox.find_in_trash(&quarantine, NEVER, &emm_id);
-        Ok(tokio::task::spawn_blocking(find).await.map_err(Error::internal)??)
+        Ok(blocking(find).await??)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     domain::custody::Chain,
     life::Shutdown,
     rpc::{Error, Result},
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 /// Notes that are read before what they tell is written.
@@ -54,7 +54,7 @@ pub(super) struct Knowledge {
     /// One scan at a time.
     scanning: Turn<()>,
     /// The last number that this process appended, to guess the next.
-    pub(super) last: Mutex<u64>,
+    pub(super) last: Turn<u64>,
     /// The owner's own folders, by code.
     folders: Mutex<Arc<Folders>>,
 }
@@ -65,7 +65,7 @@ impl Default for Knowledge {
             labels: watch::channel(None).0,
             wake: Notify::new(),
             scanning: Turn::default(),
-            last: Mutex::default(),
+            last: Turn::default(),
             folders: Mutex::default(),
         }
     }
@@ -240,7 +240,7 @@ impl FileSystem {
             self.scan(&Shutdown::new()).await?;
         }
         if let Some(original) = &plan.original
-            && !self.parts.vault.exists(original).await?
+            && !self.is_original(&chain, original).await
         {
             let listing = self.parts.vault.list().await?;
             self.follow_original(emm_id, &chain, &listing).await?;

@@ -14,14 +14,15 @@ pub(super) const OWNERS: &str = "note:";
 
 impl FileSystem {
     pub(super) async fn append_label(&self, lessons: Vec<Lesson>) -> Result<u64> {
-        let mut last = *self.knowledge.last.lock();
-        if last == 0 {
+        // One after the other: those who try for the same number only cost each other the time.
+        let mut last = self.knowledge.last.lock().await;
+        if *last == 0 {
             // Once a process: trying every number from the first would cost a file each.
-            last = self.parts.labels.last().await?;
+            *last = self.parts.labels.last().await?;
         }
-        let guess = last + 1;
-        let seq = self.parts.labels.append(lessons, guess).await?;
-        *self.knowledge.last.lock() = seq;
+        let seq = self.parts.labels.append(lessons, *last + 1).await?;
+        *last = seq;
+        drop(last);
         // Only a vault that was read once has a number to wait for.
         self.knowledge.labels.send_if_modified(|labels| match labels {
             Some(known) if *known < seq => {

@@ -13,7 +13,8 @@ use crate::{
     contracts::file_system::{Item, ListInbox, Listing, Problem, lies_in},
     domain::custody::{Effect, Standing, emm_id},
     life::Shutdown,
-    rpc::{Error, Result},
+    rpc::Result,
+    services::blocking::blocking,
 };
 
 /// The longest that a caller may ask to wait, in milliseconds.
@@ -89,7 +90,7 @@ impl FileSystem {
             // What a caller put there itself is complete: look as if from a time when it has lain still.
             Ok(settle(looked, inbox.list(now + AHEAD)?, &places))
         };
-        let looked: Result<_, InboxError> = tokio::task::spawn_blocking(look).await.map_err(Error::internal)?;
+        let looked: Result<_, InboxError> = blocking(look).await?;
         let fault = looked.as_ref().err().map(ToString::to_string);
         self.parts.health.report("inbox", true, fault);
         Ok(looked?)
@@ -110,7 +111,7 @@ impl FileSystem {
             (entry, hash)
         };
         let all = move || entries.into_iter().map(hash).collect();
-        tokio::task::spawn_blocking(all).await.map_err(Error::internal)
+        blocking(all).await
     }
 
     /// What waited in the inbox and lies there no more was taken back by its owner.
@@ -124,8 +125,7 @@ impl FileSystem {
                     continue;
                 }
                 let inbox = self.parts.inbox.clone();
-                let there =
-                    tokio::task::spawn_blocking(move || inbox.exists(&place)).await.map_err(Error::internal)??;
+                let there = blocking(move || inbox.exists(&place)).await??;
                 if !there {
                     append_now(&self.chains, &emm_id, "inbox", |chain| {
                         chain.standing.in_inbox().then_some(Effect::Withdrawn)

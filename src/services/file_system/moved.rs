@@ -20,12 +20,11 @@ impl FileSystem {
     ) -> Result<Option<Chain>> {
         let original = chain.plan.as_ref().and_then(|(_, plan)| plan.original.clone());
         let Some(from) = original.filter(|_| chain.in_vault()) else { return Ok(None) };
-        if self.parts.vault.exists(&from).await? {
+        if self.is_original(chain, &from).await {
             return Ok(None);
         }
         for path in candidates(chain, &from, listing) {
-            let hash = self.original_hash(&path, chain.origin.folder).await;
-            if !hash.is_ok_and(|hash| hash.to_hex().as_str() == chain.origin.hash) {
+            if !self.is_original(chain, &path).await {
                 continue;
             }
             tracing::info!(emm_id, from, original = path, "its owner moved the original");
@@ -38,6 +37,12 @@ impl FileSystem {
             .await;
         }
         Ok(None)
+    }
+
+    /// Whether what lies at this path has the bytes of the original.
+    pub(super) async fn is_original(&self, chain: &Chain, path: &str) -> bool {
+        let hash = self.original_hash(path, chain.origin.folder).await;
+        hash.is_ok_and(|hash| hash.to_hex().as_str() == chain.origin.hash)
     }
 
     /// Follows the folders that are one thing: what lies in them is none of its owner's notes, wherever they are.

@@ -6,7 +6,7 @@ use crate::{
     contracts::file_system::Item,
     domain::note::{self, NoteInput, TextFormat},
     rpc::Result,
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 impl FileSystem {

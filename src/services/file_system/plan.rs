@@ -11,7 +11,7 @@ use crate::{
         note::{self, NoteInput, TextFormat, VaultStyle},
     },
     rpc::{Error, Result},
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 /// A plan and the bytes of its note; none where the note is written already.

@@ -9,7 +9,7 @@ use crate::{
         note,
     },
     rpc::{Error, Result},
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 impl FileSystem {

@@ -13,6 +13,7 @@ use crate::{
     },
     fault,
     rpc::{Code, Error, Result},
+    services::blocking::blocking,
 };
 
 /// The largest note whose difference is shown, in bytes.
@@ -117,7 +118,7 @@ impl FileSystem {
             let path = inbox.trashed_path(found.first()?, &trash)?;
             std::fs::read(path).ok()
         };
-        let before = tokio::task::spawn_blocking(read).await.ok()??;
+        let before = blocking(read).await.ok()??;
         let before = String::from_utf8(patch.apply(&before).ok()?).ok()?;
         Some(note::unified_diff(&before, &now, ("as it was filed", "as it is now")))
     }
@@ -132,9 +133,7 @@ impl FileSystem {
             let Some(trashed) = inbox.find_in_trash(&trash, &date, &id)?.into_iter().next() else { return Ok(None) };
             inbox.restore(&trashed, &trash, &to).map(Some)
         };
-        if let Some(place) =
-            tokio::task::spawn_blocking(restore).await.map_err(Error::internal)?.map_err(inbox_error)?
-        {
+        if let Some(place) = blocking(restore).await?.map_err(inbox_error)? {
             return Ok(place);
         }
         // Opened only now: an inbox may come and go, and a handle from before would be of the one that went.

@@ -13,6 +13,7 @@ use crate::{
     contracts::file_system::{Reindex, Reindexed},
     life::Shutdown,
     rpc::{Answer, Error, Result},
+    services::blocking::blocking,
 };
 
 /// The pause between two tries to make the projection again.
@@ -76,10 +77,7 @@ impl FileSystem {
     async fn clear_trash(&self) -> Result<()> {
         let (trashes, now) = (self.trashes(), self.parts.clock.now());
         let days = self.parts.settings.trash_retention_days;
-        if !tokio::task::spawn_blocking(move || trashes.iter().any(|trash| holds_days_before(trash, now, days)))
-            .await
-            .map_err(Error::internal)?
-        {
+        if !blocking(move || trashes.iter().any(|trash| holds_days_before(trash, now, days))).await? {
             return Ok(());
         }
         let account = self.verify().await?;
@@ -93,8 +91,7 @@ impl FileSystem {
             return Ok(());
         }
         let (inbox, trash, today) = (self.parts.inbox.clone(), self.parts.trash.clone(), self.parts.clock.today());
-        let expired = tokio::task::spawn_blocking(move || inbox.expire(&trash, &today, days)).await;
-        match expired.map_err(Error::internal)? {
+        match blocking(move || inbox.expire(&trash, &today, days)).await? {
             Ok(Expired { days, kept }) => {
                 if !days.is_empty() {
                     tracing::info!(?days, "expired trash was cleared");
@@ -151,18 +148,15 @@ impl FileSystem {
     /// Fills a new index beside the old one, and swaps them. Returns how many notes it has.
     pub(super) async fn rebuild_index(&self) -> Result<usize> {
         let index = self.parts.index.clone();
-        let begun = tokio::task::spawn_blocking(move || index.begin_rebuild()).await.map_err(Error::internal)?;
+        let begun = blocking(move || index.begin_rebuild()).await?;
         let mut rebuild = begun.map_err(Error::unavailable)?;
         for file in self.listed().await?.files {
             let Some((doc, _)) = self.note(&file).await else { continue };
-            let added = tokio::task::spawn_blocking(move || rebuild.add(&doc).map(|()| rebuild)).await;
+            let added = blocking(move || rebuild.add(&doc).map(|()| rebuild)).await;
             rebuild = added.map_err(Error::internal)?.map_err(Error::unavailable)?;
         }
         let notes = rebuild.added();
-        tokio::task::spawn_blocking(move || rebuild.finish())
-            .await
-            .map_err(Error::internal)?
-            .map_err(Error::unavailable)?;
+        blocking(move || rebuild.finish()).await?.map_err(Error::unavailable)?;
         Ok(notes as usize)
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     domain::custody::{Chain, Plan, Standing},
     life::Shutdown,
     rpc::{Error, Result},
+    services::blocking::blocking,
 };
 
 /// What was found of one item.
@@ -96,8 +97,8 @@ impl FileSystem {
         let whole = || if edited { Finding::Edited(plan.note.clone()) } else { Finding::Whole };
         match self.original_hash(original, chain.origin.folder).await {
             Ok(hash) if hash.to_hex().as_str() == chain.origin.hash => Ok(whole()),
-            // Somewhere else in the vault, as it was: its owner moved it.
-            Err(_) if self.follow_original(emm_id, chain, listing).await?.is_some() => Ok(whole()),
+            // Somewhere else in the vault, as it was: its owner moved it, and may have put something else in its place.
+            _ if self.follow_original(emm_id, chain, listing).await?.is_some() => Ok(whole()),
             Ok(_) => Ok(Finding::Violation(format!("the original {original} was changed"))),
             Err(_) => Ok(Finding::Violation(self.missing(emm_id, original, plan).await?)),
         }
@@ -107,7 +108,7 @@ impl FileSystem {
         let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
         let (date, id) = (plan.trash.clone(), emm_id.to_owned());
         let find = move || inbox.find_in_trash(&trash, &date, &id);
-        let kept = tokio::task::spawn_blocking(find).await.map_err(Error::internal)??;
+        let kept = blocking(find).await??;
         Ok(match kept.first() {
             Some(trashed) => format!("{path} is missing; its bytes are still in the trash as {}", trashed.path),
             None => format!("{path} is missing"),
@@ -122,7 +123,7 @@ impl FileSystem {
             held.iter()
                 .any(|it| inbox.trashed_path(it, &quarantine).is_some_and(|path| hash_of(&path) == Some(hash.clone())))
         };
-        if tokio::task::spawn_blocking(whole).await.map_err(Error::internal)? {
+        if blocking(whole).await? {
             return Ok(Finding::Whole);
         }
         // Killed between the journal and the move: it still lies in the inbox.
@@ -149,7 +150,7 @@ impl FileSystem {
             Err(InboxError::NotFound { .. } | InboxError::Escapes { .. }) => Ok(None),
             Err(error) => Err(Error::from(error)),
         };
-        tokio::task::spawn_blocking(hash).await.map_err(Error::internal)?
+        blocking(hash).await?
     }
 }
 

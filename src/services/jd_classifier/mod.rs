@@ -21,7 +21,7 @@ use crate::{
     domain::jd::{self, Finding, Receives, Structure},
     life::{Health, Shutdown},
     rpc::{Answer, Error, Result},
-    services::faults::blocking,
+    services::blocking::blocking,
 };
 
 /// The name of jd.yaml among the conditions of the node.
@@ -102,6 +102,12 @@ impl JdClassifier {
         Ok(JdClassifier(Arc::new(Inner { parts, current: RwLock::new(Arc::new(current)), turn: Turn::new(()) })))
     }
 
+    /// A structure by its hash.
+    async fn published(&self, hash: &str) -> Result<Structure> {
+        let read = async { Ok::<_, Error>(self.0.parts.structures.get(hash).await?) };
+        self.0.parts.cache.get_or(format!("structure/{hash}"), read).await
+    }
+
     fn current(&self) -> Arc<Current> {
         self.0.current.read().clone()
     }
@@ -180,8 +186,7 @@ impl Answer<GetStructure> for JdClassifier {
     async fn answer(&self, request: GetStructure) -> Result<Published> {
         let source = self.0.parts.path.display().to_string();
         if let Some(hash) = request.hash {
-            let read = async { Ok::<_, Error>(self.0.parts.structures.get(&hash).await?) };
-            let structure: Structure = self.0.parts.cache.get_or(format!("structure/{hash}"), read).await?;
+            let structure = self.published(&hash).await?;
             return Ok(Published { hash, structure, source, refused: Vec::new() });
         }
         self.refresh().await?;
@@ -193,12 +198,22 @@ impl Answer<GetStructure> for JdClassifier {
 
 impl Answer<Lookup> for JdClassifier {
     async fn answer(&self, request: Lookup) -> Result<Place> {
-        self.refresh().await?;
+        let Lookup { code, structure: hash } = request;
+        if hash.is_none() {
+            self.refresh().await?;
+        }
         let now = self.current();
-        let code = request.code;
+        let published;
+        let structure = match hash.filter(|hash| *hash != now.hash) {
+            Some(hash) => {
+                published = self.published(&hash).await?;
+                &published
+            }
+            None => &now.structure,
+        };
         let missing = || Error::not_found(format!("the structure has no place {code:?}; 'emm jd tree' shows it"));
-        let place = now.structure.find(&code).ok_or_else(missing)?;
-        let folder = now.structure.folder(&code).ok_or_else(missing)?;
+        let place = structure.find(&code).ok_or_else(missing)?;
+        let folder = structure.folder(&code).ok_or_else(missing)?;
         let files = place.receives() == Receives::Content;
         Ok(Place { title: place.title().to_owned(), folder, files, code })
     }
