@@ -99,6 +99,9 @@ impl Node {
         }
         tasks.spawn(telemetry::upkeep(parts.stop.clone()));
 
+        // Also where no role of it is here: what it calls must be of the same store.
+        let (_, store) = parts.kept.store(&parts.config).await?;
+        parts.tools.belong_to(store);
         let Assembled { toolbox, loops, close } = assemble(pending, &parts).await?;
         parts.tools.host(Arc::new(toolbox));
         let failed = supervise::spawn(loops, &parts.health, &parts.stop, &tasks);

@@ -101,7 +101,7 @@ impl Kept {
     }
 
     /// The store and its identity. A home that belongs to another one is refused before anything is written.
-    async fn store(&self, config: &Config) -> Result<(Store, String)> {
+    pub async fn store(&self, config: &Config) -> Result<(Store, String)> {
         let open = || async {
             let store = Store::open(&config.store, &self.home.store).await?;
             let id = match self.home.bound_store()? {

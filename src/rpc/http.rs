@@ -22,6 +22,9 @@ pub const DEADLINE_HEADER: &str = "x-emm-deadline-ms";
 /// The identity that all calls of one outer request share.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
 
+/// The identity of the store that the caller belongs to: a node of another one must not answer it.
+pub const STORE_HEADER: &str = "x-emm-store";
+
 /// What the routes need.
 pub struct Face {
     /// The tools to answer with; until they are hosted, the node is starting.
@@ -108,6 +111,7 @@ async fn answer(
     let toolbox = face.tools.hosted().ok_or_else(|| Error::unavailable("starting: /readyz says what is awaited"))?;
     let entry =
         find(toolbox).ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
+    same_store(face.tools.store(), text(&head.headers, STORE_HEADER))?;
     let context = context(&head.headers, entry.deadline);
     // The body counts against the deadline too: a caller that does not send it must not hold the call for ever.
     let body = timeout_at(context.deadline, read(body, face.body_bytes_max))
@@ -116,6 +120,17 @@ async fn answer(
     let body = if body.is_empty() { b"{}".as_slice() } else { &body };
     let request = serde_json::from_slice(body).map_err(|error| Error::invalid(format!("body is not JSON: {error}")))?;
     context.scope((entry.json)(request)).await.map(Json)
+}
+
+/// Nodes of two stores would each keep their own truth of one vault. A caller that belongs to none is a person or a script.
+fn same_store(ours: Option<&str>, theirs: Option<&str>) -> Result<()> {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) if ours != theirs => Err(Error::conflict(format!(
+            "this node belongs to the store {ours}, and the node that calls it to the store {theirs}: nodes that work together \
+             share one store; compare paths.store and [store] of both, and that none of them is a folder of its own"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The deadline, the identity and the trace that a request brings along, the deadline at most `limit` away.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Code, Context, Error, Result, Role, Tool,
     circuit::{self, Circuit},
-    http::{DEADLINE_HEADER, REQUEST_ID_HEADER},
+    http::{DEADLINE_HEADER, REQUEST_ID_HEADER, STORE_HEADER},
     replicas::{self, Addresses, Connections, Replicas},
     token::Tokens,
     trace,
@@ -69,13 +69,18 @@ impl Peers {
     }
 
     /// One POST of `request`, within the deadline of `context`, to the replica whose turn it is; to the next one where
-    /// none could be connected to.
-    pub async fn post<T: Tool>(&self, context: &Context, request: &T) -> Result<T::Reply, Failure> {
+    /// none could be connected to. It is for nodes of this `store`, if there is one.
+    pub async fn post<T: Tool>(
+        &self,
+        context: &Context,
+        store: Option<&str>,
+        request: &T,
+    ) -> Result<T::Reply, Failure> {
         let body = Bytes::from(serde_json::to_vec(request).map_err(Error::from)?);
         let what = format!("{}/{}", T::ROLE, T::NAME);
         let (mut silent, mut refused) = (None, Vec::new());
         for circuit in self.replicas.get(&T::ROLE).into_iter().flat_map(Replicas::in_turn) {
-            match self.post_to::<T>(circuit, context, body.clone()).await {
+            match self.post_to::<T>(circuit, context, store, body.clone()).await {
                 Err(Failure::Refused(error)) => refused.push(error.message),
                 Err(Failure::Unconnected(error)) => silent = Some(error.during(circuit.address()).during(&what)),
                 reply => return reply.map_err(|failure| failure.during(format!("{what} at {}", circuit.address()))),
@@ -96,11 +101,12 @@ impl Peers {
         &self,
         circuit: &Arc<Circuit>,
         context: &Context,
+        store: Option<&str>,
         body: Bytes,
     ) -> Result<T::Reply, Failure> {
         let mut pass = circuit.enter().map_err(|message| Failure::Refused(Error::unavailable(message)))?;
         let left = context.left();
-        let mut post = self.request::<T>(circuit.address(), context, left, body)?;
+        let mut post = self.request::<T>(circuit.address(), context, store, body)?;
         let mut connection = capture_connection(&mut post);
         let mut exchange = std::pin::pin!(tokio::time::timeout(left, async {
             let response = self.connections.http().request(post).await.map_err(|error| {
@@ -140,14 +146,17 @@ impl Peers {
         &self,
         address: &str,
         context: &Context,
-        left: Duration,
+        store: Option<&str>,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>> {
         let mut post = Request::post(format!("{address}/{}/{}", T::ROLE, T::NAME))
             .header(CONTENT_TYPE, "application/json")
-            .header(DEADLINE_HEADER, left.as_millis().to_string())
+            .header(DEADLINE_HEADER, context.left().as_millis().to_string())
             .header(REQUEST_ID_HEADER, &context.request_id)
             .header(trace::HEADER, context.trace.to_string());
+        if let Some(store) = store {
+            post = post.header(STORE_HEADER, store);
+        }
         if let Some(token) = self.tokens.to_send() {
             post = post.header(AUTHORIZATION, format!("Bearer {token}"));
         }

@@ -18,13 +18,25 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 pub struct Tools {
     // Set once all roles of the node are built: agents are built from `Tools` and are themselves in the box.
     here: Arc<OnceLock<Arc<Toolbox>>>,
+    // Known once it was opened, which takes longer than being served.
+    store: Arc<OnceLock<String>>,
     peers: Peers,
 }
 
 impl Tools {
     /// Every call goes to `peers`, until `host` names the tools that are here.
     pub fn new(peers: Peers) -> Self {
-        Self { here: Arc::default(), peers }
+        Self { here: Arc::default(), store: Arc::default(), peers }
+    }
+
+    /// From now on calls are for, and from, nodes of this store only. Only the first call of this counts.
+    pub fn belong_to(&self, store: String) {
+        let _ = self.store.set(store);
+    }
+
+    /// The identity of the store that this node belongs to, once it is known.
+    pub fn store(&self) -> Option<&str> {
+        self.store.get().map(String::as_str)
     }
 
     /// From now on calls of these tools are direct. Only the first call of this counts.
@@ -53,11 +65,11 @@ impl Tools {
 
     /// At most one retry, and only where nothing answered: every tool that changes something is idempotent by a key.
     async fn post<T: Tool>(&self, context: Context, request: &T) -> Result<T::Reply> {
-        match self.peers.post(&context, request).await {
+        match self.peers.post(&context, self.store(), request).await {
             Err(Failure::Silent(_)) if context.left() > RETRY_AFTER => {
                 metrics::counter!("emm_tool_retries_total", "role" => T::ROLE.as_str(), "tool" => T::NAME).increment(1);
                 tokio::time::sleep(RETRY_AFTER).await;
-                self.peers.post(&context, request).await
+                self.peers.post(&context, self.store(), request).await
             }
             reply => reply,
         }

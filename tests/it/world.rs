@@ -1,4 +1,5 @@
-//! A whole emm in one process, in two placements: Together (one node) and Apart (a node per role, HTTP on loopback).
+//! A whole emm in three placements: Together (one node), Apart (a node per role, HTTP on loopback), and as Pods (a real process
+//! per role, with a real Redis and a store in a real bucket).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,13 +21,24 @@ use emm::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::{
+    pods::{Pod, free_port},
+    process::EMM,
+    redis_server::RedisServer,
+    s3_server::S3Server,
+};
+
 /// How the roles are placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placement {
     Together,
     Apart,
+    Pods,
 }
 
+pub(crate) const ALL: [Placement; 3] = [Placement::Together, Placement::Apart, Placement::Pods];
+
+/// Those in the process of the tests.
 pub(crate) const BOTH: [Placement; 2] = [Placement::Together, Placement::Apart];
 
 /// Running nodes over one vault, inbox and store.
@@ -35,6 +47,9 @@ pub(crate) struct World {
     /// Where its folders lie: in `root`.
     path: PathBuf,
     nodes: Vec<Node>,
+    pods: Vec<Pod>,
+    /// The server that the pods share.
+    redis: Option<RedisServer>,
     tools: Tools,
 }
 
@@ -43,7 +58,7 @@ pub(crate) const TOKEN: &str = "a token of the tests";
 impl World {
     /// Makes the folders and starts the nodes.
     pub(crate) async fn start(placement: Placement, jd: &str, extra: &Value) -> World {
-        World::start_with(placement, jd, extra, PathBuf::from(crate::process::EMM)).await
+        World::start_with(placement, jd, extra, PathBuf::from(EMM)).await
     }
 
     /// As `start`, with another program to read documents.
@@ -53,28 +68,43 @@ impl World {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("jd.yaml"), jd).unwrap();
-        let (nodes, tools) = start_nodes(root.path(), placement, extra, program).await;
         let path = root.path().to_owned();
-        World { root, path, nodes, tools }
+        World::begin(root, path, placement, extra, program, None).await
     }
 
     /// Starts the nodes over what a world of another process left at `path`, which lies in `root`.
     pub(crate) async fn over(root: tempfile::TempDir, path: PathBuf, placement: Placement, extra: &Value) -> World {
-        let (nodes, tools) = start_nodes(&path, placement, extra, PathBuf::from(crate::process::EMM)).await;
-        World { root, path, nodes, tools }
+        World::begin(root, path, placement, extra, PathBuf::from(EMM), None).await
+    }
+
+    async fn begin(
+        root: tempfile::TempDir,
+        path: PathBuf,
+        placement: Placement,
+        extra: &Value,
+        program: PathBuf,
+        redis: Option<RedisServer>,
+    ) -> World {
+        if placement != Placement::Pods {
+            let (nodes, tools) = start_nodes(&path, placement, extra, program).await;
+            return World { root, path, nodes, pods: Vec::new(), redis, tools };
+        }
+        let redis = redis.unwrap_or_else(RedisServer::start);
+        let (pods, tools) = start_pods(&path, &redis, extra);
+        World { root, path, nodes: Vec::new(), pods, redis: Some(redis), tools }
     }
 
     /// Stops the nodes and starts them again over what they left.
     pub(crate) async fn restart(self, placement: Placement, extra: &Value) -> World {
-        let World { root, path, nodes, .. } = self;
-        stop(nodes).await;
-        World::over(root, path, placement, extra).await
+        let World { root, path, nodes, pods, redis, .. } = self;
+        stop(nodes, pods).await;
+        World::begin(root, path, placement, extra, PathBuf::from(EMM), redis).await
     }
 
     /// As `restart`, with every database of every home deleted in between.
     pub(crate) async fn restart_without_state(self, placement: Placement, extra: &Value) -> World {
-        let World { root, path, nodes, .. } = self;
-        stop(nodes).await;
+        let World { root, path, nodes, pods, .. } = self;
+        stop(nodes, pods).await;
         for home in fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()) {
             if home.file_name().is_some_and(|name| name.to_string_lossy().starts_with("home-")) {
                 for entry in fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path()) {
@@ -90,7 +120,7 @@ impl World {
 
     /// Ends the nodes; every one must drain in time.
     pub(crate) async fn stop(self) -> tempfile::TempDir {
-        stop(self.nodes).await;
+        stop(self.nodes, self.pods).await;
         self.root
     }
 
@@ -156,7 +186,7 @@ pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 fn groups(placement: Placement) -> Vec<Vec<Role>> {
     match placement {
         Placement::Together => vec![Role::ALL.to_vec()],
-        Placement::Apart => Role::ALL.into_iter().rev().map(|role| vec![role]).collect(),
+        Placement::Apart | Placement::Pods => Role::ALL.into_iter().rev().map(|role| vec![role]).collect(),
     }
 }
 
@@ -183,12 +213,45 @@ async fn start_nodes(root: &Path, placement: Placement, extra: &Value, program: 
     }
     let tools = match placement {
         Placement::Together => nodes[0].tools.clone(),
-        Placement::Apart => Tools::new(Peers::new(config.unwrap().peers, Tokens::new([TOKEN.to_owned()]))),
+        Placement::Apart | Placement::Pods => caller(&config.unwrap()),
     };
     (nodes, tools)
 }
 
+/// One process for each role, all on one Redis and one store in a bucket.
+fn start_pods(root: &Path, redis: &RedisServer, extra: &Value) -> (Vec<Pod>, Tools) {
+    let ports: BTreeMap<Role, u16> = Role::ALL.into_iter().map(|role| (role, free_port())).collect();
+    let addresses = ports.iter().map(|(role, port)| (*role, format!("http://127.0.0.1:{port}"))).collect();
+    let mut flags = flags(root, &addresses, &shared(root, redis));
+    merge(&mut flags, extra);
+    let start = |role: Role| Pod::start(root, role.as_str(), &[role], &flags, ports[&role]);
+    let mut pods: Vec<Pod> = Role::ALL.into_iter().rev().map(start).collect();
+    pods.iter_mut().for_each(Pod::ready);
+    (pods, caller(&Config::load(None, &flags).unwrap()))
+}
+
+/// What several nodes share: state and cache on a server, the store in a bucket.
+pub(crate) fn shared(root: &Path, redis: &RedisServer) -> Value {
+    let name = root.file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned();
+    json!({
+        "redis": redis.flags(&name),
+        "state": { "backend": "redis" },
+        "cache": { "backend": "redis" },
+        "store": S3Server::seaweedfs().flags(&name),
+    })
+}
+
+/// Tools of a caller that hosts none.
+pub(crate) fn caller(config: &Config) -> Tools {
+    Tools::new(Peers::new(config.peers.clone(), Tokens::new([TOKEN.to_owned()])))
+}
+
 fn configuration(root: &Path, addresses: &BTreeMap<Role, String>, extra: &Value) -> Config {
+    Config::load(None, &flags(root, addresses, extra)).unwrap()
+}
+
+/// The configuration of nodes that share the folders in `root`.
+pub(crate) fn flags(root: &Path, addresses: &BTreeMap<Role, String>, extra: &Value) -> Value {
     let paths = Paths {
         vault: root.join("vault"),
         inbox: root.join("UNSORTED"),
@@ -205,10 +268,10 @@ fn configuration(root: &Path, addresses: &BTreeMap<Role, String>, extra: &Value)
         "parsers": { "ocr": false },
     });
     merge(&mut flags, extra);
-    Config::load(None, &flags).unwrap()
+    flags
 }
 
-fn merge(into: &mut Value, from: &Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {
@@ -220,7 +283,8 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-async fn stop(nodes: Vec<Node>) {
+async fn stop(nodes: Vec<Node>, mut pods: Vec<Pod>) {
+    pods.iter_mut().rev().for_each(Pod::stop);
     // Callers before those they call.
     for node in nodes.into_iter().rev() {
         assert!(node.drain(Duration::ZERO, Duration::from_secs(20)).await, "a node did not end in time");

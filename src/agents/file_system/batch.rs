@@ -16,7 +16,7 @@ use crate::{
         file_system_agent::{Outcome as Done, Sweep},
     },
     graph::{Checkpoint, Input, Outcome, Turn},
-    rpc::{self, Error, Result},
+    rpc::{self, Code, Error, Result},
 };
 
 /// Files what is ready: new ids first, one by one in the order of the hashes, then all that cannot collide side by side.
@@ -118,7 +118,14 @@ async fn file_group(
             Some(taken) => Input::Update(Map::from_iter([(channel::TAKEN.to_owned(), json!(taken))])),
             None => Input::Resume,
         };
-        let done = file_one(over, thread, &place, input).await;
+        let done = match file_one(over, thread, &place, input).await {
+            // It left or changed since it was decided: the next look sees it as it is then.
+            Err(error) if matches!(error.code, Code::NotFound | Code::Conflict) => {
+                tracing::info!(place, "not filed: {error}");
+                continue;
+            }
+            done => done,
+        };
         if let Ok((done, again)) = &done {
             if let Some(taken) = &mut taken {
                 taken.extend(std::iter::once(done.filed.note.clone()).chain(done.filed.original.clone()));

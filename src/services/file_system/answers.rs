@@ -45,14 +45,16 @@ impl Answer<File> for FileSystem {
 impl Answer<Hold> for FileSystem {
     async fn answer(&self, request: Hold) -> Result<Standing> {
         self.may_write("hold")?;
-        self.hold(request).await
+        let emm_id = request.item.emm_id.clone();
+        self.in_turn(&emm_id, Box::pin(self.hold(request))).await?
     }
 }
 
 impl Answer<Release> for FileSystem {
     async fn answer(&self, request: Release) -> Result<Standing> {
         self.may_write("release")?;
-        self.release(&request.emm_id).await
+        let emm_id = self.chains.resolve(&request.emm_id).await?;
+        self.in_turn(&emm_id, Box::pin(self.release(&emm_id))).await?
     }
 }
 
@@ -61,7 +63,8 @@ impl Answer<Undo> for FileSystem {
         if !request.dry_run {
             self.may_write("undo")?;
         }
-        self.undo(request).await
+        let emm_id = self.chains.resolve(&request.emm_id).await?;
+        self.in_turn(&emm_id, Box::pin(self.undo(Undo { emm_id: emm_id.clone(), ..request }))).await?
     }
 }
 
@@ -76,13 +79,19 @@ impl Answer<Confirm> for FileSystem {
         self.may_write("confirm")?;
         let emm_id = self.chains.resolve(&request.emm_id).await?;
         self.look_again_if_moved(&emm_id).await?;
-        let chain = self.chains.get(&emm_id).await?.filter(Chain::in_vault);
+        self.in_turn(&emm_id, Box::pin(self.confirm(&emm_id, &request))).await?
+    }
+}
+
+impl FileSystem {
+    async fn confirm(&self, emm_id: &str, request: &Confirm) -> Result<Filed> {
+        let chain = self.chains.get(emm_id).await?.filter(Chain::in_vault);
         let chain = chain
             .ok_or_else(|| Error::invalid(format!("item {emm_id} is not filed, so there is nothing to confirm")))?;
         let Some((_, plan)) = &chain.plan else { return Err(Error::internal("a filed item has no plan")) };
         let code = request.code.clone().unwrap_or_else(|| plan.code.clone());
         if code != plan.code {
-            self.refile(&emm_id, plan, &code, &request).await?;
+            self.refile(emm_id, plan, &code, request).await?;
         }
         let effect = |chain: &Chain| {
             let settled =
@@ -90,14 +99,13 @@ impl Answer<Confirm> for FileSystem {
             (chain.in_vault() && !settled).then(|| Effect::Confirmed { code: code.clone() })
         };
         let missing = || Error::not_found(format!("no item {emm_id}"));
-        let labels = self.teach(&emm_id, &self.chains.get(&emm_id).await?.ok_or_else(missing)?, &code).await?;
-        let chain = append_now(&self.chains, &emm_id, &request.run, effect).await?.ok_or_else(missing)?;
+        let labels = self.teach(emm_id, &self.chains.get(emm_id).await?.ok_or_else(missing)?, &code).await?;
+        let chain = append_now(&self.chains, emm_id, &request.run, effect).await?.ok_or_else(missing)?;
         let Some((_, plan)) = chain.plan else { return Err(Error::internal("a filed item has no plan")) };
+        let emm_id = emm_id.to_owned();
         Ok(Filed { emm_id, code: plan.code, note: plan.note, original: plan.original, duplicate: false, labels })
     }
-}
 
-impl FileSystem {
     /// Moves a filed note to the place that a person names. The original stays where it is: links lead to it.
     async fn refile(&self, emm_id: &str, plan: &Plan, code: &str, request: &Confirm) -> Result<()> {
         self.leave_in_peace(plan).await?;

@@ -29,33 +29,39 @@ struct Intent {
 }
 
 impl FileSystem {
-    /// Files an item, or says where it would. One effect blocks after the other, so they share a thread.
+    /// Files an item, or says where it would.
     pub(super) async fn file(&self, request: File) -> Result<Filed> {
+        let File { item, decision, run, dry_run, taken } = request;
+        if !dry_run {
+            let emm_id = item.emm_id.clone();
+            return self.in_turn(&emm_id, Box::pin(self.file_in_turn(item, decision, run))).await?;
+        }
+        let before = self.chains.get(&item.emm_id).await?.filter(Chain::in_vault);
+        if let Some((_, plan)) = before.and_then(|chain| chain.plan) {
+            return Ok(self.filed(&item, &plan, true));
+        }
+        let prepared = self.prepare(&item, &decision, Names { avoid: &taken, ..Names::default() }).await?;
+        Ok(self.filed(&item, &prepared.plan, false))
+    }
+
+    /// Files an item whose turn it is. One effect blocks after the other, so they share a thread.
+    pub(super) async fn file_in_turn(&self, item: Item, decision: Decision, run: String) -> Result<Filed> {
         let service = self.clone();
-        let work = async move { service.file_step_by_step(request).await };
+        let work = async move { service.file_step_by_step(&item, &decision, &run).await };
         on_one_thread(work.in_current_span()).await.map_err(Error::internal)?
     }
 
-    async fn file_step_by_step(&self, request: File) -> Result<Filed> {
-        let File { item, decision, run, dry_run, taken } = request;
-        if dry_run {
-            let before = self.chains.get(&item.emm_id).await?.filter(Chain::in_vault);
-            if let Some((_, plan)) = before.and_then(|chain| chain.plan) {
-                return Ok(self.filed(&item, &plan, true));
-            }
-            let prepared = self.prepare(&item, &decision, Names { avoid: &taken, ..Names::default() }).await?;
-            return Ok(self.filed(&item, &prepared.plan, false));
-        }
+    async fn file_step_by_step(&self, item: &Item, decision: &Decision, run: &str) -> Result<Filed> {
         for attempt in 0..ATTEMPTS_MAX {
             // What had no chain when it was listed is taken for new: its first link tells if somebody came first.
             let new = attempt == 0 && item.standing.is_none();
             let chain = if new { None } else { self.chains.get(&item.emm_id).await? };
             let done = match chain {
-                Some(chain) if chain.in_vault() => self.dropped_again(&item, &decision, &run).await?,
+                Some(chain) if chain.in_vault() => self.dropped_again(item, decision, run).await?,
                 Some(chain) if chain.standing == Standing::Undoing => {
                     return Err(Error::conflict(format!("{} is just being undone; try again", item.place)));
                 }
-                chain => match self.file_new(&item, &decision, &run, chain).await {
+                chain => match self.file_new(item, decision, run, chain).await {
                     // The same request again, perhaps: what it was to take is not in the inbox any more.
                     Err(error)
                         if new && error.code == Code::NotFound && self.chains.get(&item.emm_id).await?.is_some() =>
@@ -91,7 +97,10 @@ impl FileSystem {
             }
             failed => {
                 // From the journal, for somebody else may have gone on.
-                self.chains.reload(&item.emm_id).await?;
+                let now = self.chains.reload(&item.emm_id).await?;
+                if let Some(now) = now.filter(|now| now.next > chain.next) {
+                    self.leave_no_trace(&item.emm_id, &now, &prepared.plan).await?;
+                }
                 return self.after_failure(item, &chain, run, failed.map(drop)).await.map(|()| None);
             }
         };

@@ -61,8 +61,7 @@ impl FileSystem {
 
     /// Puts a quarantined item back into the inbox.
     pub(super) async fn release(&self, emm_id: &str) -> Result<Standing> {
-        let emm_id = self.chains.resolve(emm_id).await?;
-        let chain = self.chains.get(&emm_id).await?.ok_or_else(|| Error::not_found(format!("no item {emm_id}")))?;
+        let chain = self.chains.get(emm_id).await?.ok_or_else(|| Error::not_found(format!("no item {emm_id}")))?;
         if chain.standing != Standing::Quarantined {
             return Err(Error::invalid(format!(
                 "item {emm_id} is not in quarantine: it is {}",

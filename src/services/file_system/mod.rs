@@ -14,6 +14,7 @@ mod one_thing;
 mod plan;
 mod reading;
 mod recovery;
+mod turns;
 mod undo;
 mod upkeep;
 mod verify;
@@ -24,7 +25,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use self::{chains::Chains, knowledge::Knowledge, listing::Seen};
+use self::{chains::Chains, knowledge::Knowledge, listing::Seen, turns::Turns};
 use crate::{
     backends::{
         Clock,
@@ -116,6 +117,7 @@ pub struct Inner {
     /// Structures by their hash, which never change.
     structures: moka::sync::Cache<String, Arc<Structure>>,
     knowledge: Knowledge,
+    turns: Turns,
     /// How the vault writes links, and when that was read.
     style: Mutex<Option<(Instant, VaultStyle)>>,
     /// Grows when the inbox may have changed.
@@ -144,6 +146,7 @@ impl FileSystem {
             seen,
             structures,
             knowledge,
+            turns: Turns::default(),
             style: Mutex::default(),
             generation,
         }));

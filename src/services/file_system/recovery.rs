@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FileSystem, filing::parse_hash};
 use crate::{
-    contracts::file_system::{Decision, File, Item},
+    contracts::file_system::{Decision, Item},
     domain::custody::{Chain, Effect, Plan, Standing},
     fault,
     rpc::Result,
@@ -27,33 +27,19 @@ impl FileSystem {
     /// Finishes every intent that the journal has and no effect after it. Returns how many there were.
     async fn recover(&self) -> Result<usize> {
         let mut finished = 0;
-        for (emm_id, chain) in self.chains.all(Some(Standing::Undoing)).await? {
-            let Some((_, plan)) = &chain.plan else { continue };
-            let cleared = self.discard_temporaries(&emm_id, &chain, plan).await;
-            if let Err(error) = cleared {
-                tracing::warn!(%emm_id, "what an interrupted undo left cannot be cleared yet: {error}");
-            }
-            match self.reverse(&emm_id, &chain, plan, "recovery").await {
-                Ok(_) => finished += 1,
-                Err(error) => tracing::warn!(%emm_id, "an undo that was interrupted cannot go on yet: {error}"),
-            }
-        }
-        for (emm_id, chain) in self.chains.all(Some(Standing::Filing)).await? {
-            let Some((_, plan)) = &chain.plan else { continue };
-            match self.finish_filing(&emm_id, &chain, plan).await {
-                Ok(()) => finished += 1,
-                // It stays as it is, and its bytes where they are: the next start or sweep tries again.
-                Err(error) => tracing::warn!(%emm_id, "a filing that was interrupted cannot go on yet: {error}"),
+        for (standing, what) in [(Standing::Undoing, "an undo"), (Standing::Filing, "a filing")] {
+            for (emm_id, _) in self.chains.all(Some(standing)).await? {
+                match self.in_turn(&emm_id, Box::pin(self.recover_one(&emm_id, standing))).await? {
+                    Ok(()) => finished += 1,
+                    // It stays as it is, and its bytes where they are: the next start or sweep tries again.
+                    Err(error) => tracing::warn!(%emm_id, "{what} that was interrupted cannot go on yet: {error}"),
+                }
             }
         }
         for standing in [Standing::Review, Standing::Undone, Standing::Skipped, Standing::Withdrawn] {
             let abandoned = self.chains.all(Some(standing)).await?.into_iter().filter(|(_, it)| it.abandoned.is_some());
             for (emm_id, _) in abandoned {
-                // The journal itself: another node may have filed it since, at the same place.
-                let chain = self.chains.reload(&emm_id).await?.filter(|chain| chain.standing == standing);
-                if let Some(chain) = chain {
-                    self.take_back(&emm_id, &chain).await?;
-                }
+                self.in_turn(&emm_id, Box::pin(self.recover_one(&emm_id, standing))).await??;
             }
         }
         Ok(finished)
@@ -66,6 +52,22 @@ impl FileSystem {
             self.parts.vault.discard_temporaries(path, emm_id, ours.clone()).await?;
         }
         Ok(())
+    }
+
+    /// Goes on with one item, if it is still of this standing: the journal itself says so, for another node may be at it.
+    async fn recover_one(&self, emm_id: &str, standing: Standing) -> Result<()> {
+        let chain = self.chains.reload(emm_id).await?.filter(|chain| chain.standing == standing);
+        let Some(chain) = chain else { return Ok(()) };
+        match (standing, &chain.plan) {
+            (Standing::Undoing, Some((_, plan))) => {
+                if let Err(error) = self.discard_temporaries(emm_id, &chain, plan).await {
+                    tracing::warn!(emm_id, "what an interrupted undo left cannot be cleared yet: {error}");
+                }
+                self.reverse(emm_id, &chain, plan, "recovery").await.map(drop)
+            }
+            (Standing::Filing, Some((_, plan))) => self.finish_filing(emm_id, &chain, plan).await,
+            _ => self.take_back(emm_id, &chain).await,
+        }
     }
 
     async fn finish_filing(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
@@ -84,9 +86,7 @@ impl FileSystem {
                 standing: Some(chain.standing),
             };
             let decision = Decision::from(plan);
-            let filed =
-                self.file(File { item, decision, run: "recovery".into(), dry_run: false, taken: Vec::new() }).await;
-            return filed.map(drop);
+            return self.file_in_turn(item, decision, "recovery".into()).await.map(drop);
         }
         self.finish_without_inbox(emm_id, chain, plan).await
     }
@@ -130,8 +130,20 @@ impl FileSystem {
     async fn take_back(&self, emm_id: &str, chain: &Chain) -> Result<()> {
         let Some(plan) = &chain.abandoned else { return Ok(()) };
         fault!("abandoned: before it is taken back");
+        self.leave_no_trace(emm_id, chain, plan).await?;
+        if plan.why.by_person {
+            self.forget_lesson(emm_id).await?;
+        }
+        fault!("abandoned: after it is taken back");
+        self.chains.append(emm_id, Some(chain), "recovery", Effect::TakenBack).await.map(drop)
+    }
+
+    /// Removes what a plan had written that is not in force: what is as it was written, and is not of the plan that is.
+    pub(super) async fn leave_no_trace(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
+        let in_force = chain.plan.as_ref().map(|(_, plan)| plan);
         let ours = async |path: &str, hash: &str, folder: bool| {
-            self.original_hash(path, folder).await.is_ok_and(|found| found.to_hex().as_str() == hash)
+            let kept = in_force.is_some_and(|plan| plan.note == path || plan.original.as_deref() == Some(path));
+            !kept && self.original_hash(path, folder).await.is_ok_and(|found| found.to_hex().as_str() == hash)
         };
         let origin = &chain.origin;
         if plan.note_hash != origin.hash && ours(&plan.note, &plan.note_hash, false).await {
@@ -142,21 +154,21 @@ impl FileSystem {
         if let Some(path) = original
             && ours(path, &origin.hash, origin.folder).await
         {
-            if self.hash_in_inbox(chain).await?.as_ref() == Some(&origin.hash) {
+            let kept = match in_force.and_then(|plan| plan.original.as_ref()) {
+                Some(original) => self.is_original(chain, original).await,
+                None => self.hash_in_inbox(chain).await?.as_ref() == Some(&origin.hash),
+            };
+            if kept {
                 self.remove(path, &origin.hash, emm_id, origin.folder).await?;
             } else {
                 // Its owner may have put it there himself: it has the same bytes, and no other copy is known.
                 tracing::info!(
                     emm_id,
                     path,
-                    "the plan for it was given up, and it stays: it is not in the inbox any more"
+                    "the plan for it was given up, and it stays: no other copy of it is known"
                 );
             }
         }
-        if plan.why.by_person {
-            self.forget_lesson(emm_id).await?;
-        }
-        fault!("abandoned: after it is taken back");
-        self.chains.append(emm_id, Some(chain), "recovery", Effect::TakenBack).await.map(drop)
+        Ok(())
     }
 }

@@ -26,7 +26,7 @@ const UNDONE_MAX: u32 = 1000;
 
 impl FileSystem {
     pub(super) async fn undo(&self, request: Undo) -> Result<Undone> {
-        let emm_id = self.chains.resolve(&request.emm_id).await?;
+        let emm_id = request.emm_id.clone();
         let missing = || Error::not_found(format!("no item {emm_id}"));
         self.look_again_if_moved(&emm_id).await?;
         let chain = self.chains.get(&emm_id).await?.ok_or_else(missing)?;
