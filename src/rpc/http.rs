@@ -25,6 +25,9 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// The identity of the store that the caller belongs to: a node of another one must not answer it.
 pub const STORE_HEADER: &str = "x-emm-store";
 
+/// Set on the answer of a node that does not host its roles yet: nothing was done, and another replica may be asked.
+pub const STARTING_HEADER: &str = "x-emm-starting";
+
 /// What the routes need.
 pub struct Face {
     /// The tools to answer with; until they are hosted, the node is starting.
@@ -88,27 +91,37 @@ async fn by_role(
     State(face): State<Arc<Face>>,
     Path((role, tool)): Path<(String, String)>,
     request: Request,
-) -> Result<Json<Value>> {
+) -> Response {
     answer(&face, |toolbox| toolbox.find(&role, &tool), &format!("{role}/{tool}"), request).await
 }
 
-async fn alone(State(face): State<Arc<Face>>, Path(tool): Path<String>, request: Request) -> Result<Json<Value>> {
+async fn alone(State(face): State<Arc<Face>>, Path(tool): Path<String>, request: Request) -> Response {
     answer(&face, |toolbox| toolbox.find_alone(&tool), &tool, request).await
 }
 
-async fn answer(
+async fn answer(face: &Face, find: impl FnOnce(&Toolbox) -> Option<&Entry>, name: &str, request: Request) -> Response {
+    if !face.tokens.accept(text(request.headers(), header::AUTHORIZATION.as_str())) {
+        let message =
+            "a token is needed: send 'Authorization: Bearer <token>' (the node keeps it in its home, file 'token')";
+        return Error::new(Code::Unauthorized, message).into_response();
+    }
+    match face.tools.hosted() {
+        Some(toolbox) => ask(face, toolbox, find, name, request).await.into_response(),
+        None => {
+            let error = Error::unavailable("starting: /readyz says what is awaited");
+            ([(STARTING_HEADER, "true")], error).into_response()
+        }
+    }
+}
+
+async fn ask(
     face: &Face,
+    toolbox: &Toolbox,
     find: impl FnOnce(&Toolbox) -> Option<&Entry>,
     name: &str,
     request: Request,
 ) -> Result<Json<Value>> {
     let (head, body) = request.into_parts();
-    if !face.tokens.accept(text(&head.headers, header::AUTHORIZATION.as_str())) {
-        let message =
-            "a token is needed: send 'Authorization: Bearer <token>' (the node keeps it in its home, file 'token')";
-        return Err(Error::new(Code::Unauthorized, message));
-    }
-    let toolbox = face.tools.hosted().ok_or_else(|| Error::unavailable("starting: /readyz says what is awaited"))?;
     let entry =
         find(toolbox).ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
     same_store(face.tools.store(), text(&head.headers, STORE_HEADER))?;

@@ -1,6 +1,10 @@
 //! The far side of a tool call: one keep-alive POST to the role that answers it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -13,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Code, Context, Error, Result, Role, Tool,
-    circuit::{self, Circuit},
-    http::{DEADLINE_HEADER, REQUEST_ID_HEADER, STORE_HEADER},
+    circuit::{self, Circuit, Pass},
+    http::{DEADLINE_HEADER, REQUEST_ID_HEADER, STARTING_HEADER, STORE_HEADER},
     replicas::{self, Addresses, Connections, Replicas},
     token::Tokens,
     trace,
@@ -69,7 +73,7 @@ impl Peers {
     }
 
     /// One POST of `request`, within the deadline of `context`, to the replica whose turn it is; to the next one where
-    /// none could be connected to. It is for nodes of this `store`, if there is one.
+    /// none could be connected to, or that is only starting. It is for nodes of this `store`, if there is one.
     pub async fn post<T: Tool>(
         &self,
         context: &Context,
@@ -78,12 +82,26 @@ impl Peers {
     ) -> Result<T::Reply, Failure> {
         let body = Bytes::from(serde_json::to_vec(request).map_err(Error::from)?);
         let what = format!("{}/{}", T::ROLE, T::NAME);
-        let (mut silent, mut refused) = (None, Vec::new());
-        for circuit in self.replicas.get(&T::ROLE).into_iter().flat_map(Replicas::in_turn) {
-            match self.post_to::<T>(circuit, context, store, body.clone()).await {
-                Err(Failure::Refused(error)) => refused.push(error.message),
-                Err(Failure::Unconnected(error)) => silent = Some(error.during(circuit.address()).during(&what)),
-                reply => return reply.map_err(|failure| failure.during(format!("{what} at {}", circuit.address()))),
+        let replicas: Vec<_> = self.replicas.get(&T::ROLE).into_iter().flat_map(Replicas::in_turn).collect();
+        let (mut silent, mut refused, mut left_alone) = (None, Vec::new(), Vec::new());
+        let mut tries: VecDeque<_> = replicas.iter().map(|circuit| (*circuit, None)).collect();
+        while let Some((circuit, pass)) = tries.pop_front() {
+            match pass.map_or_else(|| circuit.enter(), Ok) {
+                Ok(pass) => match self.post_to::<T>(circuit, pass, context, store, body.clone()).await {
+                    Err(Failure::Starting(error)) => refused.push(format!("{}: {}", circuit.address(), error.message)),
+                    Err(Failure::Unconnected(error)) => silent = Some(error.during(circuit.address()).during(&what)),
+                    reply => {
+                        return reply.map_err(|failure| failure.during(format!("{what} at {}", circuit.address())));
+                    }
+                },
+                Err(message) => {
+                    refused.push(message);
+                    left_alone.push(circuit);
+                }
+            }
+            if tries.is_empty() && replicas.len() > 1 {
+                // Nobody else is there: one that was left alone may be back, and nobody has looked yet.
+                tries.extend(left_alone.drain(..).map(|circuit| (circuit, Some(circuit.enter_anyway()))));
             }
         }
         Err(match silent {
@@ -100,11 +118,11 @@ impl Peers {
     async fn post_to<T: Tool>(
         &self,
         circuit: &Arc<Circuit>,
+        mut pass: Pass,
         context: &Context,
         store: Option<&str>,
         body: Bytes,
     ) -> Result<T::Reply, Failure> {
-        let mut pass = circuit.enter().map_err(|message| Failure::Refused(Error::unavailable(message)))?;
         let left = context.left();
         let mut post = self.request::<T>(circuit.address(), context, store, body)?;
         let mut connection = capture_connection(&mut post);
@@ -113,7 +131,9 @@ impl Peers {
                 let cause = Error::unavailable(root_cause(&error));
                 if error.is_connect() { Failure::Unconnected(cause) } else { Failure::Silent(cause) }
             })?;
-            Ok(self.reply::<T>(response).await?)
+            let starting = response.headers().contains_key(STARTING_HEADER);
+            let reply = self.reply::<T>(response).await;
+            Ok(if starting { reply.map_err(Failure::Starting)? } else { reply? })
         }));
         let reply = tokio::select! {
             biased;
@@ -207,8 +227,8 @@ fn replicas(settings: &Settings) -> BTreeMap<Role, Replicas> {
 /// Why a POST came to nothing.
 #[derive(Debug)]
 pub enum Failure {
-    /// The circuit is open: nothing was sent.
-    Refused(Error),
+    /// The peer does not host its roles yet: nothing was done.
+    Starting(Error),
     /// There was no connection: nothing was sent.
     Unconnected(Error),
     /// Nothing answered: the same request may be sent again.
@@ -221,7 +241,7 @@ impl Failure {
     /// The error, whoever made it.
     pub fn error(self) -> Error {
         match self {
-            Failure::Refused(error)
+            Failure::Starting(error)
             | Failure::Unconnected(error)
             | Failure::Silent(error)
             | Failure::Answered(error) => error,

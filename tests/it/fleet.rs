@@ -25,14 +25,14 @@ use crate::{
 
 /// Which roles each of the processes has.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Shape {
+pub(crate) enum Shape {
     /// One process for each classifier, three for each of the others.
     Apart,
     /// Three processes that have every role.
     Three,
 }
 
-const SHAPES: [Shape; 2] = [Shape::Apart, Shape::Three];
+pub(crate) const SHAPES: [Shape; 2] = [Shape::Apart, Shape::Three];
 
 const JD: &str = r#"
 "10-19":
@@ -43,30 +43,35 @@ const JD: &str = r#"
 "#;
 
 /// A vault, an inbox, and the processes that work on them.
-struct Fleet {
+pub(crate) struct Fleet {
     root: tempfile::TempDir,
-    _redis: RedisServer,
-    pods: Vec<Pod>,
+    pub(crate) redis: RedisServer,
+    pub(crate) pods: Vec<Pod>,
     /// Where each role is.
-    ports: BTreeMap<Role, Vec<u16>>,
+    pub(crate) ports: BTreeMap<Role, Vec<u16>>,
     flags: Value,
 }
 
 impl Fleet {
-    fn start(shape: Shape, extra: &Value) -> Fleet {
-        let root = tempfile::tempdir().unwrap();
-        for folder in ["vault", "UNSORTED", "store"] {
-            fs::create_dir(root.path().join(folder)).unwrap();
-        }
-        fs::write(root.path().join("jd.yaml"), JD).unwrap();
-        let redis = RedisServer::start();
-        let groups: Vec<Vec<Role>> = match shape {
+    pub(crate) fn start(shape: Shape, extra: &Value) -> Fleet {
+        let groups = match shape {
             Shape::Three => vec![Role::ALL.to_vec(); 3],
             Shape::Apart => {
                 let several = |role: &Role| matches!(role, Role::FileSystem | Role::FileSystemAgent);
                 Role::ALL.iter().flat_map(|role| vec![vec![*role]; if several(role) { 3 } else { 1 }]).collect()
             }
         };
+        Fleet::of(groups, extra)
+    }
+
+    /// One process for each of these groups of roles.
+    pub(crate) fn of(groups: Vec<Vec<Role>>, extra: &Value) -> Fleet {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["vault", "UNSORTED", "store"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        fs::write(root.path().join("jd.yaml"), JD).unwrap();
+        let redis = RedisServer::start();
         let groups: Vec<(Vec<Role>, u16)> = groups.into_iter().map(|group| (group, free_port())).collect();
         let mut ports = BTreeMap::<Role, Vec<u16>>::new();
         for (group, port) in &groups {
@@ -80,11 +85,11 @@ impl Fleet {
         };
         let mut pods: Vec<Pod> = groups.iter().enumerate().map(start).collect();
         pods.iter_mut().for_each(Pod::ready);
-        Fleet { root, _redis: redis, pods, ports, flags }
+        Fleet { root, redis, pods, ports, flags }
     }
 
     /// The tools of every role, its processes in turn.
-    fn tools(&self) -> Tools {
+    pub(crate) fn tools(&self) -> Tools {
         caller(&Config::load(None, &self.flags).unwrap())
     }
 
@@ -102,7 +107,7 @@ impl Fleet {
         (0..self.ports[&role].len()).map(|number| self.tools_at(role, number)).collect()
     }
 
-    async fn caught_up(&self) {
+    pub(crate) async fn caught_up(&self) {
         for tools in self.each(Role::FileSystem) {
             let request = ListInbox { after: None, wait_ms: 0, settled: true, places: vec![] };
             let mut listing = tools.call(request.clone()).await.unwrap();
@@ -113,12 +118,12 @@ impl Fleet {
         }
     }
 
-    fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         crate::world::files(&self.root.path().join(folder))
     }
 
     /// Nothing is lost and nothing is there twice.
-    async fn account(&self, inputs: &BTreeMap<String, Vec<u8>>, at: &str) {
+    pub(crate) async fn account(&self, inputs: &BTreeMap<String, Vec<u8>>, at: &str) {
         let tools = self.tools();
         let account = tools.call(Verify {}).await.unwrap();
         assert_eq!((account.seen, &account.violations), (account.accounted, &Vec::new()), "{at}: {account:?}");
@@ -155,7 +160,7 @@ fn addresses(ports: &BTreeMap<Role, Vec<u16>>) -> BTreeMap<Role, Vec<String>> {
 }
 
 /// Notes and originals, new names and taken ones, the same bytes twice.
-fn drop_all(fleet: &Fleet, round: usize) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn drop_all(fleet: &Fleet, round: usize) -> BTreeMap<String, Vec<u8>> {
     let mut inputs = BTreeMap::new();
     for number in 0..6 {
         let text = |what: &str| format!("{what} {number} of round {round}\n").into_bytes();

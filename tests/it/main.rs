@@ -20,6 +20,7 @@ mod extract;
 mod fabric;
 mod faults;
 mod fleet;
+mod fleet_blows;
 mod graph;
 mod house;
 mod inbox;

@@ -46,12 +46,9 @@ impl Pod {
         });
     }
 
-    pub(crate) fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.0.id()
+    /// Whether it has ended.
+    pub(crate) fn is_dead(&mut self) -> bool {
+        self.process.0.try_wait().unwrap().is_some()
     }
 
     /// What it logged in all its lives.

@@ -137,6 +137,45 @@ async fn a_circuit_closes_when_the_peer_answers_again() {
     assert!(shows(0), "{}", handle.render());
 }
 
+#[tokio::test]
+async fn the_last_of_several_is_tried_although_it_was_left_alone() {
+    let addresses = [dead().await, dead().await];
+    let tools = client(&json!({
+        "addresses": { "jd-classifier": addresses.each_ref().map(|it| format!("http://{it}")) },
+        "circuit_failures": 1, "circuit_retry_ms": 60_000,
+    }));
+    lookup(&tools).await.unwrap_err();
+    // The first is back before its circuit would have anybody look, and the other is still away.
+    let replica = Replica::serve(TcpListener::bind(&addresses[0]).await.unwrap());
+    for _ in 0..4 {
+        lookup(&tools).await.unwrap();
+    }
+    assert_eq!(replica.calls(), 4);
+}
+
+#[tokio::test]
+async fn one_that_is_only_starting_is_passed_over() {
+    let (starting, address) = listener().await;
+    let tools = client(&json!({ "pattern": "http://127.0.0.1:9" }));
+    let tokens = Tokens::new([TOKEN.to_owned()]);
+    let face = Arc::new(Face { tools, tokens, hosts: BTreeSet::new(), body_bytes_max: 1000 });
+    let app = guarded(routes(face.clone()), face);
+    tokio::spawn(async move { axum::serve(starting, app).await.unwrap() });
+    let alone = client(&json!({ "pattern": format!("http://{address}") }));
+    let error = lookup(&alone).await.unwrap_err();
+    assert_eq!(error.code, Code::Unavailable);
+    assert!(error.message.contains("starting") && error.message.contains(&address), "{error}");
+
+    let (other, second) = listener().await;
+    let replica = Replica::serve(other);
+    let addresses = [address, second].map(|it| format!("http://{it}"));
+    let tools = client(&json!({ "addresses": { "jd-classifier": addresses } }));
+    for _ in 0..4 {
+        lookup(&tools).await.unwrap();
+    }
+    assert_eq!(replica.calls(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_call_at_a_time_looks_whether_a_peer_is_back() {
     let limits = Limits { failures: 2, retry: Duration::from_secs(5) };

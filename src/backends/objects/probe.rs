@@ -11,6 +11,9 @@ use super::{
 /// Writers that race for one key: more of them make a start slow where the server lets them wait for each other.
 pub const WRITERS: usize = 2;
 
+/// How often a bucket is tried out where the server does not say what became of a request.
+const TRIES_MAX: usize = 3;
+
 impl Bucket {
     /// Writes small objects below `probe/`, and takes them away again.
     ///
@@ -18,6 +21,20 @@ impl Bucket {
     /// `Unable` with the reason when the server gives a taken key away, lets two writers win, forgets whose an object is or
     /// does not list what was written; what the server says.
     pub async fn probe(&self) -> Result<(), ObjectsError> {
+        let mut tries = 1;
+        loop {
+            match self.probe_once().await {
+                // An answer that was lost says nothing of what the bucket can do.
+                Err(error @ (ObjectsError::Server(_) | ObjectsError::Unsure { .. })) if tries < TRIES_MAX => {
+                    tracing::info!("{self} is tried out again: {error}");
+                    tries += 1;
+                }
+                tried => return tried,
+            }
+        }
+    }
+
+    async fn probe_once(&self) -> Result<(), ObjectsError> {
         let folder = format!("probe/{}", new_mark());
         let tried = self.try_out(&folder).await;
         for name in ["twice", "race"] {

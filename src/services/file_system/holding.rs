@@ -68,7 +68,7 @@ impl FileSystem {
                 chain.standing.as_str()
             )));
         }
-        let held = self.in_quarantine(&emm_id).await?;
+        let held = self.in_quarantine(emm_id).await?;
         let first = held.into_iter().next();
         let first = first.ok_or_else(|| Error::not_found(format!("the quarantine does not hold {emm_id} any more")))?;
         let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
@@ -76,7 +76,7 @@ impl FileSystem {
         let restore = move || inbox.restore(&first, &quarantine, &place);
         let place = blocking(restore).await??;
         fault!("release: before the journal");
-        let released = self.chains.append(&emm_id, Some(&chain), "release", Effect::Released { place }).await?;
+        let released = self.chains.append(emm_id, Some(&chain), "release", Effect::Released { place }).await?;
         self.nudge();
         released
             .map(|chain| chain.standing)
