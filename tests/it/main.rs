@@ -29,6 +29,7 @@ mod jd;
 mod jd_text;
 mod layers;
 mod learning;
+mod moving_house;
 mod note;
 mod one_thing;
 mod parsers;
