@@ -1,6 +1,6 @@
 //! What travels with a call: until when it is wanted, and whose it is.
 
-use std::{future::Future, time::Duration};
+use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -21,8 +21,8 @@ tokio::task_local! {
 pub struct Context {
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// The same for every call that one outer request or sweep leads to.
-    pub request_id: String,
+    /// What a caller called its request, if it did: the same for every call that leads to. Else its trace identifies it.
+    pub request_id: Option<Arc<str>>,
     /// The trace that it is part of, and this hop of it.
     pub trace: Trace,
 }
@@ -38,11 +38,15 @@ impl Context {
         let deadline = Instant::now() + limit;
         match Context::current() {
             Some(outer) => Context { deadline: deadline.min(outer.deadline), ..outer },
-            None => {
-                let trace = Trace::new();
-                // One identity is enough: whoever sends no request id finds its calls by the trace.
-                Context { deadline, request_id: format!("{:032x}", trace.id), trace }
-            }
+            None => Context { deadline, request_id: None, trace: Trace::new() },
+        }
+    }
+
+    /// The identity of the request, as it is sent and logged.
+    pub fn request(&self) -> Cow<'_, str> {
+        match &self.request_id {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(format!("{:032x}", self.trace.id)),
         }
     }
 

@@ -12,7 +12,6 @@ use axum::{
     routing::post,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::Value;
 use tokio::time::timeout_at;
 
 use super::{Code, Context, Error, Result, Toolbox, Tools, Trace, token::Tokens, toolbox::Entry, trace};
@@ -27,6 +26,9 @@ pub const STORE_HEADER: &str = "x-emm-store";
 
 /// Set on the answer of a node that does not host its roles yet: nothing was done, and another replica may be asked.
 pub const STARTING_HEADER: &str = "x-emm-starting";
+
+/// The content type of requests and replies.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What the routes need.
 pub struct Face {
@@ -106,7 +108,7 @@ async fn answer(face: &Face, find: impl FnOnce(&Toolbox) -> Option<&Entry>, name
         return Error::new(Code::Unauthorized, message).into_response();
     }
     match face.tools.hosted() {
-        Some(toolbox) => ask(face, toolbox, find, name, request).await.into_response(),
+        Some(toolbox) => ask(face, toolbox, find, name, request).await.unwrap_or_else(Error::into_response),
         None => {
             let error = Error::unavailable("starting: /readyz says what is awaited");
             ([(STARTING_HEADER, "true")], error).into_response()
@@ -120,7 +122,7 @@ async fn ask(
     find: impl FnOnce(&Toolbox) -> Option<&Entry>,
     name: &str,
     request: Request,
-) -> Result<Json<Value>> {
+) -> Result<Response> {
     let (head, body) = request.into_parts();
     let entry =
         find(toolbox).ok_or_else(|| Error::not_found(format!("no tool {name} here; 'emm roles' lists them")))?;
@@ -131,8 +133,8 @@ async fn ask(
         .await
         .map_err(|_| Error::new(Code::Deadline, format!("{name}: the body did not arrive within the deadline")))??;
     let body = if body.is_empty() { b"{}".as_slice() } else { &body };
-    let request = serde_json::from_slice(body).map_err(|error| Error::invalid(format!("body is not JSON: {error}")))?;
-    context.scope((entry.json)(request)).await.map(Json)
+    let reply = context.scope((entry.json)(body)).await?;
+    Ok(([(header::CONTENT_TYPE, JSON)], reply).into_response())
 }
 
 /// Nodes of two stores would each keep their own truth of one vault. A caller that belongs to none is a person or a script.
@@ -152,7 +154,7 @@ fn context(headers: &HeaderMap, limit: Duration) -> Context {
     let mut context = Context::within(asked.map_or(limit, |asked| asked.min(limit)));
     let known = |id: &&str| id.len() <= 64 && id.bytes().all(|it| it.is_ascii_graphic());
     if let Some(id) = text(headers, REQUEST_ID_HEADER).filter(known) {
-        context.request_id = id.to_owned();
+        context.request_id = Some(id.into());
     }
     // One that the standard does not allow is as good as none: the trace begins here.
     context.trace = text(headers, trace::HEADER).and_then(Trace::parse).map_or(context.trace, Trace::next_hop);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Code, Context, Error, Result, Role, Tool,
     circuit::{self, Circuit, Pass},
-    http::{DEADLINE_HEADER, REQUEST_ID_HEADER, STARTING_HEADER, STORE_HEADER},
+    http::{DEADLINE_HEADER, JSON, REQUEST_ID_HEADER, STARTING_HEADER, STORE_HEADER},
     replicas::{self, Addresses, Connections, Replicas},
     token::Tokens,
     trace,
@@ -170,9 +170,9 @@ impl Peers {
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>> {
         let mut post = Request::post(format!("{address}/{}/{}", T::ROLE, T::NAME))
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, JSON)
             .header(DEADLINE_HEADER, context.left().as_millis().to_string())
-            .header(REQUEST_ID_HEADER, &context.request_id)
+            .header(REQUEST_ID_HEADER, &*context.request())
             .header(trace::HEADER, context.trace.to_string());
         if let Some(store) = store {
             post = post.header(STORE_HEADER, store);

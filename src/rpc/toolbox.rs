@@ -20,8 +20,8 @@ use crate::life::Tasks;
 
 /// The in-process face of a tool.
 pub type Typed<T> = Box<dyn Fn(T) -> BoxFuture<'static, Result<<T as Tool>::Reply>> + Send + Sync>;
-/// The face that every wire shares.
-pub type Json = Box<dyn Fn(Value) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
+/// The face that every wire shares: JSON in, JSON out.
+pub type Json = Box<dyn Fn(&[u8]) -> BoxFuture<'static, Result<Vec<u8>>> + Send + Sync>;
 
 /// One tool as a wire sees it.
 pub struct Entry {
@@ -94,8 +94,8 @@ impl Toolbox {
             Box::new(move |request| invoke(service.clone(), calls.clone(), tasks.clone(), request).boxed())
         };
         let answer = typed();
-        let json: Json = Box::new(move |request| match serde_json::from_value::<T>(request) {
-            Ok(request) => answer(request).map(|reply| Ok(serde_json::to_value(reply?)?)).boxed(),
+        let json: Json = Box::new(move |request| match serde_json::from_slice::<T>(request) {
+            Ok(request) => answer(request).map(|reply| Ok(serde_json::to_vec(&reply?)?)).boxed(),
             Err(error) => ready(Err(Error::invalid(format!("{}/{}: {error}", T::ROLE, T::NAME)))).boxed(),
         });
         let entry = Entry {
@@ -149,6 +149,9 @@ impl Toolbox {
     }
 }
 
+/// The span of a call.
+const SPAN: &str = "call";
+
 /// One call of one tool, the same however it came: a place among those in flight, a deadline, a caught panic, metrics.
 async fn invoke<T: Tool, S: Answer<T>>(
     service: Arc<S>,
@@ -158,9 +161,13 @@ async fn invoke<T: Tool, S: Answer<T>>(
 ) -> Result<T::Reply> {
     let context = Context::within(Duration::from_millis(T::DEADLINE_MS));
     let started = Instant::now();
-    // At the level of what a node normally logs: whatever it says then says for which request.
-    let Context { request_id, trace, .. } = &context;
-    let span = tracing::info_span!("call", role = %T::ROLE, tool = T::NAME, request = %request_id, %trace);
+    // At the level of what a node normally logs: whatever it says then says for which request. What that leads to within the
+    // node lies in the same span, so it needs one of its own only for who looks closer.
+    let span = if tracing::Span::current().metadata().is_some_and(|outer| outer.name() == SPAN) {
+        tracing::debug_span!(SPAN, role = %T::ROLE, tool = T::NAME)
+    } else {
+        tracing::info_span!(SPAN, role = %T::ROLE, tool = T::NAME, request = %context.request(), trace = %context.trace)
+    };
     let reply = placed(service, calls, tasks, request, context).instrument(span).await;
     let code = reply.as_ref().err().map_or("ok", |error| error.code.as_str());
     metrics::counter!("emm_tool_calls_total", "role" => T::ROLE.as_str(), "tool" => T::NAME, "code" => code)
@@ -180,9 +187,12 @@ async fn placed<T: Tool, S: Answer<T>>(
 ) -> Result<T::Reply> {
     let deadline = context.deadline;
     let late = |what: &str| Error::new(Code::Deadline, format!("{}/{}: {what}", T::ROLE, T::NAME));
-    let place = match timeout_at(deadline, calls.acquire_owned()).await {
-        Ok(place) => place.map_err(|_| Error::unavailable("this node is leaving"))?,
-        Err(_) => return Err(late("too many calls are under way; try again later")),
+    let place = match calls.clone().try_acquire_owned() {
+        Ok(place) => place,
+        Err(_) => match timeout_at(deadline, calls.acquire_owned()).await {
+            Ok(place) => place.map_err(|_| Error::unavailable("this node is leaving"))?,
+            Err(_) => return Err(late("too many calls are under way; try again later")),
+        },
     };
     let answer = async move {
         let _place = place;

@@ -1,8 +1,9 @@
 //! W3C trace context, so that the log of every node and of whoever called it can be laid side by side.
 
-use std::fmt;
-
-use uuid::Uuid;
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher, RandomState},
+};
 
 /// The header that carries it: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 pub const HEADER: &str = "traceparent";
@@ -21,9 +22,8 @@ pub struct Trace {
 impl Trace {
     /// A trace that begins here.
     pub fn new() -> Trace {
-        // A v4 UUID has bits that are always set: neither it nor a half of it is 0.
-        let id = Uuid::new_v4();
-        Trace { id: id.as_u128(), span: id.as_u64_pair().1, flags: 0 }
+        let id = u128::from(random()) << 64 | u128::from(random());
+        Trace { id, span: random(), flags: 0 }
     }
 
     /// What a header says, if it is one that the standard allows. Of a later version, the parts that are known.
@@ -40,7 +40,7 @@ impl Trace {
     /// The next hop of the same trace.
     #[must_use]
     pub fn next_hop(self) -> Trace {
-        Trace { span: Trace::new().span, ..self }
+        Trace { span: random(), ..self }
     }
 }
 
@@ -54,6 +54,12 @@ impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "00-{:032x}-{:016x}-{:02x}", self.id, self.span, self.flags)
     }
+}
+
+/// A number that nobody else has; never 0. It is no secret, so the keys that this thread got once from the system, and counts on
+/// from, are good enough: a system call for each call of a tool is not.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish().max(1)
 }
 
 /// The number that so many lower case hexadecimal digits are.

@@ -79,7 +79,7 @@ impl Answer<Reserve> for Odd {
 impl Answer<Classify> for Odd {
     async fn answer(&self, _: Classify) -> Result<Classified> {
         let context = Context::current().expect("every call has a context");
-        let engine = format!("{} {}", context.request_id, context.left().as_millis() <= 5_000);
+        let engine = format!("{} {}", context.request(), context.left().as_millis() <= 5_000);
         Ok(Classified { candidates: Vec::new(), labels: 0, engine })
     }
 }
@@ -93,7 +93,7 @@ impl Answer<Sweep> for Odd {
         self.finished.fetch_add(1, Ordering::SeqCst);
         self.ended.notify_one();
         *self.nested.lock() = Some(Context::within(Duration::from_secs(600)));
-        Ok(Swept { run: context.request_id, ..Swept::default() })
+        Ok(Swept { run: context.request().into_owned(), ..Swept::default() })
     }
 }
 
@@ -169,7 +169,7 @@ async fn deadline_and_request_id_cross_the_hop() {
     for tools in both(&Arc::default()).await {
         let context = Context {
             deadline: tokio::time::Instant::now() + Duration::from_secs(5),
-            request_id: "r-1".into(),
+            request_id: Some("r-1".into()),
             trace: Trace::new(),
         };
         let reply = context.scope(tools.call(request())).await.unwrap();
@@ -199,7 +199,7 @@ async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
     for (round, tools) in both(&odd).await.into_iter().enumerate() {
         let context = Context {
             deadline: tokio::time::Instant::now() + Duration::from_secs(60),
-            request_id: "s-1".into(),
+            request_id: Some("s-1".into()),
             trace: Trace::new(),
         };
         let limit = Duration::from_millis(30);
@@ -211,7 +211,7 @@ async fn work_that_finishes_outlives_the_deadline_of_its_caller() {
         odd.ended.notified().await;
         assert_eq!(odd.finished.load(Ordering::SeqCst), round + 1, "it ran to its end");
         let nested = crate::process::eventually("the work said its context", || odd.nested.lock().take());
-        assert_eq!(nested.request_id, "s-1");
+        assert_eq!(nested.request(), "s-1");
         assert!(nested.left() > Duration::from_secs(500), "nested calls have their own time: {:?}", nested.left());
     }
 }
@@ -255,7 +255,7 @@ async fn what_a_call_logs_says_for_which_request() {
     tools.host(Arc::new(toolbox(&Arc::default())));
     let context = Context {
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
-        request_id: "r-7".into(),
+        request_id: Some("r-7".into()),
         trace: Trace::new(),
     };
     context.scope(tools.call(lookup("logs"))).await.unwrap();
