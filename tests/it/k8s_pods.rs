@@ -23,22 +23,30 @@ use crate::{
 const NAMESPACE: &str = "agentic-ai";
 const ROLES: [&str; 4] = ["file-system-agent", "content-classifier", "jd-classifier", "file-system"];
 
+/// One pod of a role: the first, or the one that takes its place.
+#[derive(Clone, Copy)]
+struct Pod {
+    role: &'static str,
+    turn: usize,
+}
+
 /// What the manifests ask for, carried out on this machine.
 struct Kubelet {
     root: tempfile::TempDir,
     objects: Vec<Value>,
     redis: RedisServer,
-    ports: BTreeMap<&'static str, u16>,
+    ports: BTreeMap<&'static str, [u16; 2]>,
 }
 
 impl Kubelet {
     fn new() -> Kubelet {
-        let ports = free_ports(ROLES.len());
+        let held = [(); 2 * ROLES.len()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = held.map(|listener| listener.local_addr().unwrap().port());
         let kubelet = Kubelet {
             root: tempfile::tempdir().unwrap(),
             objects: rendered("k8s/dev"),
             redis: RedisServer::start(),
-            ports: ROLES.into_iter().zip(ports).collect(),
+            ports: ROLES.into_iter().zip(ports.chunks(2).map(|pair| [pair[0], pair[1]])).collect(),
         };
         let jd = text(&named(&kubelet.objects, "ConfigMap", "jd-structure")["data"]["jd.yaml"]);
         kubelet.project("jd-structure", "jd.yaml", &jd);
@@ -65,13 +73,13 @@ impl Kubelet {
     }
 
     /// The folder of a volume; those of a pod begin empty.
-    fn volume(&self, role: &str, volume: &Value) -> PathBuf {
+    fn volume(&self, Pod { role, turn }: Pod, volume: &Value) -> PathBuf {
         let name = text(&volume["name"]);
         let folder = match volume.as_object().unwrap().iter().find(|(key, _)| *key != "name").unwrap() {
             (kind, claim) if kind == "persistentVolumeClaim" => format!("claim-{}", text(&claim["claimName"])),
             (kind, map) if kind == "configMap" => text(&map["name"]),
             (kind, secret) if kind == "secret" => text(&secret["secretName"]),
-            (kind, _) if kind == "emptyDir" => format!("pod-{role}-{name}"),
+            (kind, _) if kind == "emptyDir" => format!("pod-{role}-{turn}-{name}"),
             (kind, _) => panic!("{kind}"),
         };
         let folder = self.path(&folder);
@@ -79,13 +87,13 @@ impl Kubelet {
         folder
     }
 
-    /// A container of the pod of a role, not started: `arguments` beside its own entry point.
-    fn container(&self, role: &str, container: &Value, arguments: &[String]) -> Command {
-        let pod = &named(&self.objects, "Deployment", role)["spec"]["template"];
+    /// A container of a pod, not started: `arguments` beside its own entry point.
+    fn container(&self, which: Pod, container: &Value, arguments: &[String]) -> Command {
+        let pod = &named(&self.objects, "Deployment", which.role)["spec"]["template"];
         let mut mounts = Vec::new();
         for mount in list(&container["volumeMounts"]) {
             let volume = list(&pod["spec"]["volumes"]).iter().find(|it| it["name"] == mount["name"]).unwrap();
-            let mut folder = self.volume(role, volume);
+            let mut folder = self.volume(which, volume);
             if let Some(inner) = mount["subPath"].as_str() {
                 folder.push(inner);
                 fs::create_dir_all(&folder).unwrap();
@@ -117,59 +125,73 @@ impl Kubelet {
         command.args(arguments.iter().map(|argument| expanded(argument, &variables)));
         command.env_clear().envs(variables.iter().map(|(name, value)| (name, mounted(value))));
         command.stdin(Stdio::null());
-        self.adjust(&mut command, role);
+        self.adjust(&mut command, which);
         command
     }
 
     /// One machine instead of a cluster: ports instead of names, and a test that does not wait.
-    fn adjust(&self, command: &mut Command, role: &str) {
-        let addresses = self.ports.iter().map(|(role, port)| format!("{role} = \"http://127.0.0.1:{port}\""));
+    fn adjust(&self, command: &mut Command, Pod { role, turn }: Pod) {
+        let addresses = self.ports.iter().map(|(role, ports)| {
+            format!("{role} = [{}]", ports.map(|port| format!("\"http://127.0.0.1:{port}\"")).join(", "))
+        });
         command.env("EMM_PEERS__ADDRESSES", format!("{{{}}}", addresses.collect::<Vec<_>>().join(", ")));
-        command.env("EMM_NODE__LISTEN", format!("127.0.0.1:{}", self.ports[role]));
+        command.env("EMM_NODE__LISTEN", format!("127.0.0.1:{}", self.ports[role][turn]));
         command.env("EMM_NODE__DRAIN_DELAY_MS", "10");
         command.env("EMM_INBOX__SETTLE_SECONDS", "0");
         command.env("REDIS_HOST", "127.0.0.1").env("REDIS_PORT", self.redis.port.to_string());
     }
 
-    /// The pod of a role: what runs before it has run, and then it.
-    fn start(&self, role: &str) -> Running {
+    /// A pod that is ready: what runs before it has run, and then it.
+    fn start(&self, pod: Pod) -> Running {
+        let Pod { role, turn } = pod;
         let spec = &named(&self.objects, "Deployment", role)["spec"]["template"]["spec"];
         for first in list(&spec["initContainers"]) {
-            let output = self.container(role, first, &arguments(first)).output().unwrap();
+            let output = self.container(pod, first, &arguments(first)).output().unwrap();
             assert!(output.status.success(), "{role}: {output:?}");
         }
         let container = &spec["containers"][0];
-        let mut command = self.container(role, container, &arguments(container));
-        let log = fs::File::create(self.path(&format!("{role}.log"))).unwrap();
+        let mut command = self.container(pod, container, &arguments(container));
+        let log = fs::File::create(self.path(&format!("{role}-{turn}.log"))).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        Running(command.spawn().unwrap())
+        let mut process = Running(command.spawn().unwrap());
+        eventually(&format!("{role} is ready"), || {
+            assert!(process.0.try_wait().unwrap().is_none(), "{role} ended: {}", self.log(pod));
+            self.status(pod, "127.0.0.1", "/readyz").filter(|status| *status == 200)
+        });
+        process
     }
 
-    /// `kubectl exec deploy/{role} -- /emm ...`
-    fn exec(&self, role: &str, words: &[&str]) -> Output {
-        let container = &named(&self.objects, "Deployment", role)["spec"]["template"]["spec"]["containers"][0];
+    /// Asks a pod to leave; it must do so in order.
+    fn end(&self, pod: Pod, mut process: Running) {
+        kill_process(Pid::from_child(&process.0), Signal::TERM).unwrap();
+        assert_eq!(process.0.wait().unwrap().code(), Some(0), "{}: {}", pod.role, self.log(pod));
+    }
+
+    /// `kubectl exec POD -- /emm ...`
+    fn exec(&self, pod: Pod, words: &[&str]) -> Output {
+        let container = &named(&self.objects, "Deployment", pod.role)["spec"]["template"]["spec"]["containers"][0];
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        self.container(role, container, &words).output().unwrap()
+        self.container(pod, container, &words).output().unwrap()
     }
 
     /// As `exec`, for a command that must succeed.
-    fn said(&self, role: &str, words: &[&str]) -> String {
-        let output = self.exec(role, words);
-        assert!(output.status.success(), "{role} {words:?}: {output:?}");
+    fn said(&self, pod: Pod, words: &[&str]) -> String {
+        let output = self.exec(pod, words);
+        assert!(output.status.success(), "{} {words:?}: {output:?}", pod.role);
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The status of one page, asked for by this name.
-    fn status(&self, role: &str, host: &str, page: &str) -> Option<u16> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[role])).ok()?;
+    fn status(&self, Pod { role, turn }: Pod, host: &str, page: &str) -> Option<u16> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[role][turn])).ok()?;
         write!(stream, "GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         answer.split_whitespace().nth(1)?.parse().ok()
     }
 
-    fn log(&self, role: &str) -> String {
-        fs::read_to_string(self.path(&format!("{role}.log"))).unwrap()
+    fn log(&self, Pod { role, turn }: Pod) -> String {
+        fs::read_to_string(self.path(&format!("{role}-{turn}.log"))).unwrap()
     }
 }
 
@@ -182,59 +204,76 @@ fn expanded(value: &str, variables: &[(String, String)]) -> String {
     variables.iter().fold(value.to_owned(), |value, (name, with)| value.replace(&format!("$({name})"), with))
 }
 
-fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+/// The pods of all roles of one turn.
+fn pods(turn: usize) -> [Pod; 4] {
+    ROLES.map(|role| Pod { role, turn })
+}
+
+/// How many notes there are of documents whose names begin so.
+fn notes(kubelet: &Kubelet, begin: &str) -> usize {
+    let vault = files(&kubelet.path("claim-vault-pvc/vault"));
+    vault.keys().filter(|path| path.ends_with(".md") && path.rsplit('/').next().unwrap().starts_with(begin)).count()
+}
+
+fn drop_documents(kubelet: &Kubelet, names: impl Iterator<Item = String>) {
+    let inbox = kubelet.path("claim-vault-pvc/UNSORTED/11.16");
+    fs::create_dir_all(&inbox).unwrap();
+    for name in names {
+        fs::write(inbox.join(format!("{name}.txt")), format!("What Miso eats, {name}.")).unwrap();
+    }
 }
 
 #[test]
 fn every_role_starts_as_its_manifest_says_and_files() {
     let kubelet = Kubelet::new();
-    let mut pods = BTreeMap::new();
-    for role in ROLES {
-        pods.insert(role, kubelet.start(role));
-    }
-    for (role, pod) in &mut pods {
-        eventually(&format!("{role} is ready"), || {
-            let ended = pod.0.try_wait().unwrap();
-            assert!(ended.is_none(), "{role} ended: {}", kubelet.log(role));
-            kubelet.status(role, "127.0.0.1", "/readyz").filter(|status| *status == 200)
-        });
+    let running = pods(0).map(|pod| kubelet.start(pod));
+    for pod in pods(0) {
         // By every name that a cluster has for it, and by no other.
-        let service = format!("{role}-service");
+        let service = format!("{}-service", pod.role);
         for (host, status) in [
             (service.clone(), 200),
             (format!("{service}.{NAMESPACE}"), 200),
             (format!("{service}.{NAMESPACE}.svc.cluster.local:8080"), 200),
             (format!("{service}.elsewhere"), 403),
         ] {
-            assert_eq!(kubelet.status(role, &host, "/health"), Some(status), "{host}");
+            assert_eq!(kubelet.status(pod, &host, "/health"), Some(status), "{host}");
         }
     }
 
     // A command in the pod of one role reaches those of the others.
+    let [_, _, jd_classifier, file_system] = pods(0);
     let letter = kubelet.path("letter.txt");
     fs::write(&letter, "Income tax assessment 2023 of the tax office: the tax return was assessed, refund of 120 EUR.")
         .unwrap();
-    let inbox = kubelet.path("claim-vault-pvc/UNSORTED/11.16");
-    fs::create_dir_all(&inbox).unwrap();
-    fs::write(inbox.join("dropped.txt"), "What Miso eats.").unwrap();
-    let swept = kubelet.exec("file-system", &["--json", "file", letter.to_str().unwrap()]);
+    let swept = kubelet.exec(file_system, &["--json", "file", letter.to_str().unwrap()]);
     assert!(matches!(swept.status.code(), Some(0 | 3)), "{swept:?}");
-    let vault = kubelet.path("claim-vault-pvc/vault");
-    eventually("what was dropped is filed", || files(&vault).into_keys().find(|path| path.ends_with("dropped.md")));
-    assert!(kubelet.said("file-system", &["verify"]).starts_with("2 seen = 2 accounted for"));
+    drop_documents(&kubelet, ["dropped".to_owned()].into_iter());
+    eventually("what was dropped is filed", || (notes(&kubelet, "dropped") == 1).then_some(()));
+    assert!(kubelet.said(file_system, &["verify"]).starts_with("2 seen = 2 accounted for"));
 
     // An edit of the ConfigMap arrives without a restart.
     let jd = text(&named(&kubelet.objects, "ConfigMap", "jd-structure")["data"]["jd.yaml"]);
     assert!(jd.contains("Life admin"));
     kubelet.project("jd-structure", "jd.yaml", &jd.replace("Life admin", "All of my life"));
     eventually("the new structure is in force", || {
-        kubelet.said("jd-classifier", &["jd", "tree"]).contains("All of my life").then_some(())
+        kubelet.said(jd_classifier, &["jd", "tree"]).contains("All of my life").then_some(())
     });
 
-    for (role, pod) in &mut pods {
-        kill_process(Pid::from_child(&pod.0), Signal::TERM).unwrap();
-        assert_eq!(pod.0.wait().unwrap().code(), Some(0), "{role}: {}", kubelet.log(role));
+    // A rollout: each new pod is ready beside the old one, which then leaves, and the inbox is filed all the while.
+    drop_documents(&kubelet, (0..40).map(|number| format!("during {number:02}")));
+    let running: Vec<Running> = pods(0)
+        .into_iter()
+        .zip(running)
+        .map(|(old, process)| {
+            let new = kubelet.start(Pod { turn: 1, ..old });
+            kubelet.end(old, process);
+            new
+        })
+        .collect();
+    eventually("all that was dropped is filed", || (notes(&kubelet, "during") == 40).then_some(()));
+    let file_system = Pod { turn: 1, ..file_system };
+    assert!(kubelet.said(file_system, &["verify"]).starts_with("42 seen = 42 accounted for"));
+    for (pod, process) in pods(1).into_iter().zip(running) {
+        kubelet.end(pod, process);
     }
 }
