@@ -97,6 +97,9 @@ pub struct Running {
     pub address: String,
     /// Its process.
     pub pid: u32,
+    /// The roles that it hosts; those of an older emm do not say.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// The version of `home.json`.
@@ -248,15 +251,16 @@ impl Home {
             Ok(()) => {
                 // The address of whoever held it before must not be taken for ours.
                 let mut lock = Lock { file, path };
-                lock.announce("")?;
+                lock.announce("", Vec::new())?;
                 Ok(lock)
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let running = read_running(&path).unwrap_or(Running { address: String::new(), pid: 0 });
+                let running =
+                    read_running(&path).unwrap_or(Running { address: String::new(), pid: 0, roles: Vec::new() });
                 let home = self.path.display().to_string();
                 Err(match running {
-                    Running { address, pid } if address.is_empty() => HomeError::Busy { home, pid },
-                    Running { address, pid } => HomeError::InUse { home, address, pid },
+                    Running { address, pid, .. } if address.is_empty() => HomeError::Busy { home, pid },
+                    Running { address, pid, .. } => HomeError::InUse { home, address, pid },
                 })
             }
             Err(error) => Err(at(&path)(error.into())),
@@ -291,9 +295,9 @@ impl Home {
 }
 
 impl Lock {
-    /// Tells other processes where this node listens; an empty address means that it does not.
-    pub fn announce(&mut self, address: &str) -> Result<(), HomeError> {
-        let running = Running { address: address.to_owned(), pid: std::process::id() };
+    /// Tells other processes where this node listens and what it hosts; an empty address means that it does not.
+    pub fn announce(&mut self, address: &str, roles: Vec<String>) -> Result<(), HomeError> {
+        let running = Running { address: address.to_owned(), pid: std::process::id(), roles };
         let text = serde_json::to_string(&running).map_err(io::Error::other).map_err(at(&self.path))?;
         let written = self.file.set_len(0).and_then(|()| self.file.rewind());
         written.and_then(|()| self.file.write_all(text.as_bytes())).map_err(at(&self.path))

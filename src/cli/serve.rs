@@ -15,7 +15,7 @@ use super::{
     setup::{Setup, quoted},
 };
 use crate::{
-    backends::{Clock, parsers::own_program},
+    backends::{Clock, home::Running, parsers::own_program},
     node::{Node, Start},
     roles,
     rpc::{Error, Result, Role},
@@ -33,7 +33,7 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
     setup.make(screen)?;
     let mut lock = match hold(&setup.home, screen).await? {
         Held::Ours(lock) => lock,
-        Held::By(address) => {
+        Held::By(Running { address, .. }) => {
             let home = setup.home.path.display();
             return Err(Error::conflict(format!(
                 "a node runs on {home} already, at {address}: stop it, or use another --home"
@@ -59,7 +59,7 @@ pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Ex
         }
     };
     let address = node.address.map(base_address).unwrap_or_default();
-    lock.announce(&address)?;
+    lock.announce(&address, roles.iter().map(|role| role.as_str().to_owned()).collect())?;
     welcome(&setup, screen, &roles, &address)?;
 
     let failed = tokio::select! {

@@ -9,7 +9,7 @@ use super::{screen::Screen, setup::Setup};
 use crate::{
     backends::{
         Clock,
-        home::{Home, HomeError, Lock},
+        home::{Home, HomeError, Lock, Running},
         parsers::own_program,
     },
     config::Config,
@@ -40,11 +40,11 @@ impl Session {
     /// The node that was named or that runs on the home; else `roles`, hosted here.
     pub(super) async fn open(setup: &Setup, screen: &Screen, roles: &[Role]) -> Result<Session> {
         if let Some(url) = &setup.global.node {
-            return Ok(Session { tools: remote(setup, url)?, hosted: None });
+            return Ok(Session { tools: remote(setup, url, &Role::ALL)?, hosted: None });
         }
         setup.check()?;
         match hold(&setup.home, screen).await? {
-            Held::By(address) => Ok(Session { tools: remote(setup, &address)?, hosted: None }),
+            Held::By(running) => Ok(Session { tools: beside(setup, &running)?, hosted: None }),
             Held::Ours(lock) => Session::host(setup.home.clone(), quiet(&setup.config), roles, Some(lock), false).await,
         }
     }
@@ -112,8 +112,8 @@ pub(super) fn quiet(config: &Config) -> Config {
 
 /// Who has a home.
 pub(super) enum Held {
-    /// A node, at this address.
-    By(String),
+    /// This node.
+    By(Running),
     /// This process.
     Ours(Lock),
 }
@@ -124,7 +124,7 @@ pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
     let mut busy = None;
     loop {
         if let Some(running) = home.running() {
-            return Ok(Held::By(running.address));
+            return Ok(Held::By(running));
         }
         match home.lock() {
             Ok(lock) => return Ok(Held::Ours(lock)),
@@ -138,14 +138,20 @@ pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
     }
 }
 
-/// Every role at one address.
-fn remote(setup: &Setup, url: &str) -> Result<Tools> {
+/// The roles of the node that runs on the home; the others are where that node has them, by `[peers]`.
+fn beside(setup: &Setup, running: &Running) -> Result<Tools> {
+    let hosted = |role: &Role| running.roles.is_empty() || running.roles.iter().any(|name| name == role.as_str());
+    remote(setup, &running.address, &Role::ALL.into_iter().filter(hosted).collect::<Vec<_>>())
+}
+
+/// These roles at one address.
+fn remote(setup: &Setup, url: &str, roles: &[Role]) -> Result<Tools> {
     let url = url.trim_end_matches('/');
     if !url.starts_with("http://") {
         return Err(Error::invalid(format!("--node {url}: write it as http://address:port")));
     }
     let mut peers = setup.config.peers.clone();
-    peers.addresses = Role::ALL.into_iter().map(|role| (role, Addresses::One(url.to_owned()))).collect();
+    peers.addresses.extend(roles.iter().map(|role| (*role, Addresses::One(url.to_owned()))));
     let node = &setup.config.node;
     let token = match (node.token.is_empty(), setup.home.path.join("token").is_file()) {
         (false, _) => node.token.text().to_owned(),
@@ -155,8 +161,12 @@ fn remote(setup: &Setup, url: &str) -> Result<Tools> {
     Ok(Tools::new(Peers::new(peers, Tokens::new([token]))))
 }
 
-/// Whether a node answers there, with our token.
+/// Whether a node answers there, with our token; without `--node` it is the one that runs on the home.
 pub(super) async fn remote_ready(setup: &Setup, url: &str) -> Result<()> {
     let limit = Duration::from_secs(5);
-    remote(setup, url)?.call_within(crate::contracts::jd_classifier::GetStructure::default(), limit).await.map(drop)
+    let tools = match setup.home.running().filter(|_| setup.global.node.is_none()) {
+        Some(running) => beside(setup, &running)?,
+        None => remote(setup, url, &Role::ALL)?,
+    };
+    tools.call_within(crate::contracts::jd_classifier::GetStructure::default(), limit).await.map(drop)
 }

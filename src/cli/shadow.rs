@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     backends::{
-        home::Home,
+        home::{Home, Running},
         store::{Backend, Store},
     },
     contracts::{
@@ -32,7 +32,7 @@ use crate::{
 pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -> Result<Swept> {
     let lock = match hold(&setup.home, screen).await? {
         Held::Ours(lock) => lock,
-        Held::By(address) => {
+        Held::By(Running { address, .. }) => {
             return Err(Error::conflict(format!(
                 "the node at {address} holds the home: stop it for a dry run, or put the files into the inbox and use 'emm sweep --dry-run'"
             )));

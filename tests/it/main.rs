@@ -27,6 +27,8 @@ mod inbox;
 mod inbox_custody;
 mod jd;
 mod jd_text;
+mod k8s;
+mod k8s_pods;
 mod layers;
 mod learning;
 mod moving_house;

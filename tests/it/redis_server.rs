@@ -19,21 +19,30 @@ pub(crate) struct RedisServer {
     // Ended before its folder is removed.
     process: Running,
     folder: tempfile::TempDir,
+    config: String,
     pub(crate) port: u16,
 }
+
+/// What a server keeps, unless a test says otherwise.
+const CONFIG: &str = "appendonly yes\nappendfsync everysec\nsave \"\"\n";
 
 impl RedisServer {
     /// An empty server that answers.
     pub(crate) fn start() -> RedisServer {
+        RedisServer::start_with(CONFIG)
+    }
+
+    /// As `start`, with this configuration; port, folder and address are the test's.
+    pub(crate) fn start_with(config: &str) -> RedisServer {
         let folder = tempfile::tempdir().unwrap();
         // Somebody may take the port between our look and the server's: then the next one is tried.
         let (port, process) = (0..10)
             .find_map(|_| {
                 let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-                Some((port, run(folder.path(), port)?))
+                Some((port, run(folder.path(), config, port)?))
             })
             .expect("redis-server found no free port");
-        RedisServer { process, folder, port }
+        RedisServer { process, folder, config: config.to_owned(), port }
     }
 
     /// As the defaults, but for this server and with this prefix.
@@ -69,7 +78,7 @@ impl RedisServer {
     pub(crate) fn start_again(&mut self) {
         self.kill();
         let port = self.port;
-        self.process = eventually("its port is free again", || run(self.folder.path(), port));
+        self.process = eventually("its port is free again", || run(self.folder.path(), &self.config, port));
     }
 
     /// Starts it again with all its data lost.
@@ -97,10 +106,13 @@ impl RedisServer {
 }
 
 /// A server on this port; nothing if the port is taken.
-fn run(folder: &Path, port: u16) -> Option<Running> {
+fn run(folder: &Path, config: &str, port: u16) -> Option<Running> {
+    let file = folder.join("redis.conf");
+    fs::write(&file, config).unwrap();
     let mut command = Command::new("redis-server");
+    command.arg(file);
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder);
-    command.args(["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
+    command.args(["--bind", "127.0.0.1"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("redis-server (Debian package redis-server) is needed; .ci/test installs it");
     let mut process = Running(child);
