@@ -121,14 +121,14 @@ class Emm:
 
 
 class Node(Emm):
-    """A node on a home: `emm --role all`."""
+    """A node on a home, with every role or with these."""
 
-    def __init__(self, program, home, arguments=(), environment=None, log=None):
+    def __init__(self, program, home, arguments=(), environment=None, log=None, roles="all"):
         self.home = pathlib.Path(home)
         self.address = None
         # What an earlier node announced must not be taken for this one's.
         (self.home / "node.lock").unlink(missing_ok=True)
-        arguments = ["--home", str(home), *arguments, "--role", "all", "--listen", "127.0.0.1:0"]
+        arguments = ["--home", str(home), *arguments, "--role", roles, "--listen", "127.0.0.1:0"]
         super().__init__(program, arguments, environment, log)
 
     def until(self, what, limit, pause=0.001):

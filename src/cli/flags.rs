@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use super::{jd, moment::Since};
+use super::{eval, jd, moment::Since};
 
 /// Shown by `emm --help` behind the lists.
 const EXAMPLES: &str = "\
@@ -200,6 +200,12 @@ Examples:
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Measure how well the engine would have filed what somebody filed by hand
+    #[command(after_help = "\
+Examples:
+  emm eval --items items.jsonl --jd jd.yaml --protocol growing
+  emm eval --items items.jsonl --jd jd.yaml --protocol warm --splits splits.json --json")]
+    Eval(eval::Options),
     /// List the roles that a node can have
     Roles,
     /// Show, check or explain the configuration

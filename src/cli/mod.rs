@@ -7,6 +7,7 @@
 pub mod demo;
 mod doctor;
 mod documents;
+pub mod eval;
 pub mod flags;
 mod intake;
 pub mod jd;
@@ -104,6 +105,7 @@ async fn run(cli: Cli, screen: &Screen) -> Result<Exit> {
     };
     match command {
         Command::Roles => settings::roles(screen),
+        Command::Eval(options) => eval::run(&global, screen, &options),
         Command::Completions { shell } => settings::completions(screen, shell),
         Command::Man { dir } => settings::man(screen, dir.as_deref()),
         Command::Config { action } => settings::config(&global, screen, action),
@@ -133,7 +135,11 @@ async fn over_home(mut setup: Setup, screen: &Screen, command: Command) -> Resul
         Command::Extract { file } => documents::extract(setup, screen, &file).await,
         Command::Doctor => doctor::run(setup, screen).await,
         // Dealt with before a home was looked for.
-        Command::Roles | Command::Completions { .. } | Command::Man { .. } | Command::Config { .. } => Ok(Exit::Done),
+        Command::Roles
+        | Command::Eval(_)
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Config { .. } => Ok(Exit::Done),
     }
 }
 

@@ -16,6 +16,7 @@ mod classify;
 mod cli;
 mod custody;
 mod doors;
+mod eval;
 mod extract;
 mod fabric;
 mod faults;

@@ -3,6 +3,7 @@
 //! Everything is counted in whole numbers and summed in a fixed order, so the same targets and the same set of examples
 //! give the same bits, whatever order they came in and whatever machine they run on.
 
+mod address;
 mod bayes;
 mod common;
 mod counts;
@@ -12,13 +13,16 @@ mod features;
 mod judge;
 mod kin;
 mod language;
+mod measure;
 mod names;
 mod neighbours;
 mod packed;
 mod snapshot;
 
+pub use address::address_words;
 pub use engine::Engine;
 pub use features::Features;
+pub use measure::{Measures, Outcome, accuracy};
 pub use snapshot::SnapshotError;
 
 use schemars::JsonSchema;

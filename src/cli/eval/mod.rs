@@ -1,0 +1,278 @@
+//! `emm eval`: how well the engine would have filed what somebody filed by hand.
+
+mod read;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Instant,
+};
+
+use clap::{Args, ValueEnum, ValueHint};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use self::read::{Item, Splits};
+use super::{Exit, flags::Global, screen::Screen};
+use crate::{
+    domain::classify::{Candidate, Document, Engine, Features, Measures, Outcome, Target, accuracy, address_words},
+    rpc::{Error, Result},
+};
+
+/// What is measured, and how.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The items: one JSON object a line, {id, title, text, label, url?}; a path is not read
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    items: PathBuf,
+    /// What the engine knows before it is asked
+    #[arg(long, value_enum)]
+    protocol: Protocol,
+    /// Which items are learnt and asked about {warm_train, warm_test, growing_order} [default: made by the seed]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    splits: Option<PathBuf>,
+    /// The seed of splits that are made
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    seed: u64,
+    /// What ranks
+    #[arg(long, value_enum, default_value_t = EngineName::Builtin)]
+    engine: EngineName,
+    /// With cold: the engine also sees the text of the items that are to be filed
+    #[arg(long)]
+    inbox_em: bool,
+    /// Ask about so many items at most
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// What the engine knows before it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Protocol {
+    /// Names and descriptions only; it is asked about all items
+    Cold,
+    /// A part of the items; it is asked about the others
+    Warm,
+    /// In life: each item is asked about, and then learnt
+    Growing,
+}
+
+/// What ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum EngineName {
+    /// The one of emm, without any service
+    Builtin,
+}
+
+/// What came of it; shares are fractions.
+#[derive(Debug, Serialize)]
+struct Report {
+    protocol: Protocol,
+    engine: EngineName,
+    seed: u64,
+    /// How many were learnt before the first question, and how many were asked about.
+    learnt: usize,
+    asked: usize,
+    #[serde(flatten)]
+    measures: Measures,
+    /// Right among the first hundred, and among the last quarter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first100: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_quarter: Option<f64>,
+    /// The mean of learning an item, and the median of asking about one.
+    learn_ms: f64,
+    predict_ms: f64,
+    /// What was learnt, in memory; and all that the process has.
+    model_bytes: usize,
+    rss_bytes: u64,
+}
+
+/// Items of a growing stream that are asked about at most.
+const GROWING_MAX: usize = 3_000;
+
+/// Candidates that are looked at: as many as a person is shown.
+const CANDIDATES: usize = 3;
+
+/// From which probability on an item that nobody filed is an example, and how many of them there must be.
+const SURE: f64 = 0.5;
+const EXAMPLES_MIN: usize = 50;
+const SURE_SHARE_MIN: f64 = 0.25;
+
+/// Reads, measures and tells.
+pub(super) fn run(global: &Global, screen: &Screen, options: &Options) -> Result<Exit> {
+    let jd = global.jd.as_deref().ok_or_else(|| Error::invalid("emm eval needs the structure: give --jd jd.yaml"))?;
+    if options.inbox_em && options.protocol != Protocol::Cold {
+        return Err(Error::invalid("--inbox-em is for --protocol cold: the others learn from what was filed"));
+    }
+    let (targets, areas) = read::structure(jd)?;
+    let items = read::items(&options.items)?;
+    let splits = match &options.splits {
+        Some(path) => read::splits(path, &items)?,
+        None => read::splits_of(options.seed, &items),
+    };
+    let Splits { train, test, order } = splits;
+    let (train, mut asked) = match options.protocol {
+        Protocol::Cold => (Vec::new(), (0..items.len()).collect()),
+        Protocol::Warm => (train, test),
+        Protocol::Growing => (Vec::new(), order.into_iter().take(GROWING_MAX).collect()),
+    };
+    asked.truncate(options.limit.unwrap_or(usize::MAX));
+    let progress = screen.counting("measured", train.len() + asked.len());
+    let mut trial = Trial::new(targets, areas, progress);
+    for at in &train {
+        trial.learn(&items[*at]);
+    }
+    if options.inbox_em {
+        trial.look_over(asked.iter().map(|at| &items[*at]));
+    }
+    let mut outcomes = Vec::new();
+    for at in &asked {
+        outcomes.push(trial.ask(&items[*at]));
+        if options.protocol == Protocol::Growing {
+            trial.learn(&items[*at]);
+        }
+    }
+    trial.progress.finish_and_clear();
+    screen.show(&trial.report(options, train.len(), &outcomes), tell)?;
+    Ok(Exit::Done)
+}
+
+/// An engine at work, and how long it takes.
+struct Trial {
+    engine: Engine,
+    targets: Vec<Target>,
+    areas: BTreeMap<String, String>,
+    codes: BTreeSet<String>,
+    /// What was taken for an example although nobody filed it, and where.
+    guesses: BTreeMap<String, String>,
+    learning_ms: Vec<f64>,
+    asking_ms: Vec<f64>,
+    progress: ProgressBar,
+}
+
+impl Trial {
+    fn new(targets: Vec<Target>, areas: BTreeMap<String, String>, progress: ProgressBar) -> Trial {
+        let codes = targets.iter().map(|target| target.code.clone()).collect();
+        let engine = Engine::new(targets.clone());
+        let (guesses, learning_ms, asking_ms) = Default::default();
+        Trial { engine, targets, areas, codes, guesses, learning_ms, asking_ms, progress }
+    }
+
+    fn learn(&mut self, item: &Item) {
+        if self.codes.insert(item.label.clone()) {
+            // Filed under an area, or under a number that the structure does not have: it is a place from now on.
+            let title = self.areas.get(&item.label).cloned().unwrap_or_default();
+            self.targets.push(Target { code: item.label.clone(), title, ..Target::default() });
+            self.engine.retarget(self.targets.clone());
+        }
+        let begun = Instant::now();
+        self.engine.learn_features(&item.label, &item.id, &item.title, &features(item));
+        self.learning_ms.push(begun.elapsed().as_secs_f64() * 1e3);
+        self.progress.inc(1);
+    }
+
+    fn ask(&mut self, item: &Item) -> Outcome {
+        // What was guessed of it must not speak for itself.
+        let guessed = self.guesses.get(&item.id).filter(|_| self.engine.unlearn(&item.id)).cloned();
+        let begun = Instant::now();
+        let candidates = self.engine.classify_features(&features(item), CANDIDATES);
+        self.asking_ms.push(begun.elapsed().as_secs_f64() * 1e3);
+        if let Some(code) = guessed {
+            self.engine.learn_features(&code, &item.id, &item.title, &features(item));
+        }
+        self.progress.inc(1);
+        outcome(&candidates, &item.label)
+    }
+
+    /// Expectation and maximisation, in one step that is hard: items that their names alone place surely are examples. Only
+    /// where that is so of many: in a small inbox, or among names that say little, it would teach what is wrong.
+    fn look_over<'a>(&mut self, items: impl Iterator<Item = &'a Item>) {
+        let ranked: Vec<_> = items.map(|item| (item, self.engine.classify_features(&features(item), 1))).collect();
+        let sure = |it: &&(&Item, Vec<Candidate>)| it.1.first().is_some_and(|best| best.probability >= SURE);
+        let examples: Vec<_> = ranked.iter().filter(sure).collect();
+        if examples.len() < EXAMPLES_MIN || (examples.len() as f64) < SURE_SHARE_MIN * ranked.len() as f64 {
+            return;
+        }
+        for (item, candidates) in examples {
+            if let Some(best) = candidates.first() {
+                self.engine.learn_features(&best.code, &item.id, &item.title, &features(item));
+                self.guesses.insert(item.id.clone(), best.code.clone());
+            }
+        }
+    }
+
+    fn report(mut self, options: &Options, learnt: usize, outcomes: &[Outcome]) -> Report {
+        let growing = options.protocol == Protocol::Growing;
+        // What an engine without any experience is sure of says nothing of life with it.
+        let late = Measures::of(outcomes.get(outcomes.len() / 2..).unwrap_or_default());
+        let mut measures = Measures::of(outcomes);
+        if growing {
+            (measures.coverage95, measures.coverage90) = (late.coverage95, late.coverage90);
+        }
+        self.asking_ms.sort_by(f64::total_cmp);
+        let quarter = outcomes.len() - outcomes.len() / 4;
+        Report {
+            protocol: options.protocol,
+            engine: options.engine,
+            seed: options.seed,
+            learnt,
+            asked: outcomes.len(),
+            measures,
+            first100: growing.then(|| accuracy(outcomes.iter().take(100))),
+            last_quarter: growing.then(|| accuracy(outcomes.iter().skip(quarter))),
+            learn_ms: self.learning_ms.iter().fold(0.0, |sum, ms| sum + ms) / self.learning_ms.len().max(1) as f64,
+            predict_ms: self.asking_ms.get(self.asking_ms.len() / 2).copied().unwrap_or_default(),
+            model_bytes: self.engine.bytes(),
+            rss_bytes: resident_bytes(),
+        }
+    }
+}
+
+/// What of an item is read.
+fn features(item: &Item) -> Features {
+    let hints = if item.url.is_empty() { Vec::new() } else { vec![address_words(&item.url)] };
+    Features::of(&Document { name: "", title: &item.title, text: &item.text, kind: "", hints: &hints })
+}
+
+fn outcome(candidates: &[Candidate], label: &str) -> Outcome {
+    Outcome {
+        label: label.to_owned(),
+        predicted: candidates.first().map(|best| best.code.clone()),
+        confidence: candidates.first().map_or(0.0, |best| best.probability),
+        rank: candidates.iter().position(|candidate| candidate.code == label),
+    }
+}
+
+/// The memory of this process; 0 where the system does not say.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or_default();
+    pages * rustix::param::page_size() as u64
+}
+
+fn tell(screen: &Screen, report: &Report) {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let Report { measures, .. } = report;
+    let growing = [("first hundred", report.first100), ("last quarter", report.last_quarter)];
+    let mut rows = vec![
+        ("asked about", report.asked.to_string()),
+        ("learnt before", report.learnt.to_string()),
+        ("right at first", percent(measures.top1)),
+        ("among three", percent(measures.top3)),
+        ("macro F1", percent(measures.macro_f1)),
+        ("surest half", percent(measures.conf50)),
+        ("surest 80 %", percent(measures.conf80)),
+        ("calibration", format!("{} off", percent(measures.ece))),
+        ("at 95 % right", format!("{} by itself", percent(measures.coverage95))),
+        ("at 90 % right", format!("{} by itself", percent(measures.coverage90))),
+    ];
+    rows.extend(growing.into_iter().filter_map(|(name, share)| Some((name, percent(share?)))));
+    rows.push(("learning", format!("{:.2} ms an item", report.learn_ms)));
+    rows.push(("asking", format!("{:.2} ms an item", report.predict_ms)));
+    rows.push(("model", format!("{:.1} MB", report.model_bytes as f64 / 1e6)));
+    for (name, value) in rows {
+        screen.line(format_args!("{name:<14} {value}"));
+    }
+}
