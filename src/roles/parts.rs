@@ -183,7 +183,7 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let index = home.search();
     let index = tokio::task::spawn_blocking(move || search::Index::open(&index)).await.map_err(Error::internal)?;
     let (index, opened) = index?;
-    if opened != search::Opened::Ready {
+    if !matches!(opened, search::Opened::Ready | search::Opened::New) {
         tracing::info!(?opened, "the search index is filled from the vault");
     }
     let service = FileSystem::open(file_system::Parts {

@@ -140,7 +140,8 @@ async fn ask(
 /// Nodes of two stores would each keep their own truth of one vault. A caller that belongs to none is a person or a script.
 fn same_store(ours: Option<&str>, theirs: Option<&str>) -> Result<()> {
     match (ours, theirs) {
-        (Some(ours), Some(theirs)) if ours != theirs => Err(Error::conflict(format!(
+        // No conflict that would pass by itself: it is wrong until somebody sets it right.
+        (Some(ours), Some(theirs)) if ours != theirs => Err(Error::invalid(format!(
             "this node belongs to the store {ours}, and the node that calls it to the store {theirs}: nodes that work together \
              share one store; compare paths.store and [store] of both, and that none of them is a folder of its own"
         ))),

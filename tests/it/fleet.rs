@@ -257,24 +257,25 @@ async fn one_item_has_one_winner_and_so_has_one_id() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_with_a_store_of_its_own_is_refused_with_the_reason() {
-    let fleet = Fleet::start(Shape::Apart, &Value::Null);
-    fleet.caught_up().await;
-    let at = Role::ALL.iter().position(|role| *role == Role::JdClassifier).unwrap();
-    let port = fleet.ports[&Role::JdClassifier][0];
-    let old = fleet.pods.iter().position(|pod| pod.port == port).unwrap_or(at);
-    let mut pods = fleet.pods;
-    pods[old].stop();
-    // As a pod that was given no claim: its store is a folder that nobody else sees.
-    let mut alone = fleet.flags.clone();
-    let folder = fleet.root.path().join("a folder of its own");
-    merge(&mut alone, &json!({ "store": { "backend": "folder" }, "paths": { "store": folder } }));
-    let mut other = Pod::start(fleet.root.path(), "other", &[Role::JdClassifier], &alone, port);
-    other.ready();
-    write(&fleet.root.path().join("UNSORTED/12/letter.txt"), b"a letter\n");
-    let tools = caller(&Config::load(None, &fleet.flags).unwrap());
-    let error = tools.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap_err();
-    assert_eq!(error.code, Code::Conflict, "{error:?}");
-    assert!(error.message.contains("belongs to the store") && error.message.contains("paths.store"), "{error:?}");
-    // Who belongs to no store is a person or a script, and is answered.
-    tools.call(Lookup { code: "12".into(), structure: None }).await.unwrap();
+    for role in [Role::JdClassifier, Role::ContentClassifier] {
+        let mut fleet = Fleet::start(Shape::Apart, &Value::Null);
+        fleet.caught_up().await;
+        let port = fleet.ports[&role][0];
+        fleet.pods.iter_mut().find(|pod| pod.port == port).unwrap().stop();
+        // As a pod that was given no claim: its store is a folder that nobody else sees.
+        let mut alone = fleet.flags.clone();
+        let folder = fleet.root.path().join("a folder of its own");
+        merge(&mut alone, &json!({ "store": { "backend": "folder" }, "paths": { "store": folder } }));
+        let mut other = Pod::start(fleet.root.path(), "other", &[role], &alone, port);
+        other.ready();
+        write(&fleet.root.path().join("UNSORTED/letter.txt"), b"a letter\n");
+        let tools = fleet.tools();
+        let said = match tools.call(Sweep { settled: true, ..Sweep::default() }).await {
+            Err(error) => error.message,
+            Ok(Swept { failed, .. }) => failed.into_iter().map(|problem| problem.reason).collect(),
+        };
+        assert!(said.contains("belongs to the store") && said.contains("paths.store"), "{role}: {said}");
+        // Who belongs to no store is a person or a script, and is answered.
+        tools.call(Lookup { code: "12".into(), structure: None }).await.unwrap();
+    }
 }

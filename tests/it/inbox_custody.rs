@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use emm::backends::inbox::{
-    Inbox, InboxError, Settings, TRASH_FOLDER, TrashPlace, Wake, WatchMode, decode, expire, trash_name,
+    Inbox, InboxError, Settings, TRASH_FOLDER, TrashPlace, UNDONE, Wake, WatchMode, decode, expire, trash_name,
 };
 use tempfile::TempDir;
 
@@ -194,6 +194,23 @@ fn what_was_written_after_it_was_taken_does_not_expire() {
 
     fs::remove_file(kept).unwrap();
     assert_eq!(inbox.expire(&trash, "2024-06-01", 30).unwrap().days, ["2024-01-01"]);
+}
+
+#[test]
+fn what_was_taken_out_of_the_vault_again_expires_only_as_it_was() {
+    let dir = TempDir::new().unwrap();
+    let day = dir.path().join("2024-01-01");
+    fs::create_dir(&day).unwrap();
+    let named = |bytes: &[u8], name: &str| {
+        let id = emm::domain::custody::emm_id(blake3::hash(bytes).to_hex().as_str());
+        day.join(format!("{UNDONE}{id}-0-{name}"))
+    };
+    fs::write(named(b"a note", "note.md"), b"a note").unwrap();
+    let edited = named(b"another", "edited.md");
+    fs::write(&edited, b"another, and what its owner wrote into it just then").unwrap();
+    let expired = expire(dir.path(), "2024-06-01", 30).unwrap();
+    assert_eq!((expired.days, expired.kept), (Vec::new(), vec![edited]));
+    assert_eq!(fs::read_dir(day).unwrap().count(), 1, "what is as it was is gone");
 }
 
 #[test]

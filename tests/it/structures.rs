@@ -7,7 +7,7 @@ use emm::{
         cache::{Cache, Memory},
         store::{Ids, Store, Structures},
     },
-    contracts::jd_classifier::{GetStructure, Published, Reserve},
+    contracts::jd_classifier::{GetStructure, Lookup, Published, Reserve},
     life::{Health, Overall, Shutdown},
     rpc::{Answer, Code, Error},
     services::jd_classifier::{JdClassifier, Parts, Settings},
@@ -171,4 +171,18 @@ fn a_share_that_hangs_does_not_hold_up_the_runtime() {
         done.send(()).unwrap();
     });
     waiting.recv_timeout(Duration::from_secs(30)).expect("the runtime was held up");
+}
+
+#[tokio::test]
+async fn a_place_is_looked_up_in_the_structure_that_was_asked_for() {
+    let place = Place::new(JD);
+    let service = place.open().await.unwrap();
+    let before = now(&service).await.hash;
+    let code = service.answer(request(1)).await.unwrap().code;
+    let lookup = async |structure: Option<String>| service.answer(Lookup { code: code.clone(), structure }).await;
+    assert_eq!(lookup(None).await.unwrap().title, "Title 1");
+    assert_eq!(lookup(Some(now(&service).await.hash)).await.unwrap().title, "Title 1");
+    // Whoever began before the id was given goes on as if it had not been.
+    assert_eq!(lookup(Some(before)).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(lookup(Some("of nobody".into())).await.unwrap_err().code, Code::NotFound);
 }
