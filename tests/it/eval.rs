@@ -68,6 +68,32 @@ fn a_small_inbox_teaches_nothing() {
 }
 
 #[test]
+fn an_inbox_tells_where_names_say_nothing() {
+    let place = Place::new();
+    let mut lines = String::new();
+    for number in 0..40 {
+        for (label, name, words) in
+            [("11", "Health", "bandage thermometer ward"), ("31", "Garden", "trowel compost hedge")]
+        {
+            // Of every fourth the names say nothing, but what lies beside it does.
+            let title = if number % 4 == 0 { "Untitled" } else { name };
+            let item =
+                serde_json::json!({ "id": format!("{label} {number}"), "title": title, "text": words, "label": label });
+            lines += &format!("{item}\n");
+        }
+    }
+    let items = place.path("items.jsonl");
+    fs::write(&items, lines).unwrap();
+    let (items, jd) = (items.to_string_lossy().into_owned(), case("jd.yaml"));
+    let cold = |more: &[&str]| {
+        let arguments = ["eval", "--items", &items, "--jd", &jd, "--protocol", "cold"];
+        place.json(&[&arguments, more].concat())["top1"].as_f64().unwrap()
+    };
+    assert!((cold(&[]) - 0.75).abs() < 1e-9, "{}", cold(&[]));
+    assert!((cold(&["--inbox-em"]) - 1.0).abs() < 1e-9, "{}", cold(&["--inbox-em"]));
+}
+
+#[test]
 fn where_an_item_lay_is_not_read() {
     let place = Place::new();
     let text = fs::read_to_string(case("items.jsonl")).unwrap();

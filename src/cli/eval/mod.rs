@@ -98,7 +98,8 @@ const CANDIDATES: usize = 3;
 /// From which probability on an item that nobody filed is an example, and how many of them there must be.
 const SURE: f64 = 0.5;
 const EXAMPLES_MIN: usize = 50;
-const SURE_SHARE_MIN: f64 = 0.25;
+/// Up to which probability the names say nothing.
+const SILENT: f64 = 0.1;
 
 /// Reads, measures and tells.
 pub(super) fn run(global: &Global, screen: &Screen, options: &Options) -> Result<Exit> {
@@ -142,6 +143,8 @@ pub(super) fn run(global: &Global, screen: &Screen, options: &Options) -> Result
 /// An engine at work, and how long it takes.
 struct Trial {
     engine: Engine,
+    /// As it was before it looked over what is to be filed.
+    names: Option<Engine>,
     targets: Vec<Target>,
     areas: BTreeMap<String, String>,
     codes: BTreeSet<String>,
@@ -156,8 +159,8 @@ impl Trial {
     fn new(targets: Vec<Target>, areas: BTreeMap<String, String>, progress: ProgressBar) -> Trial {
         let codes = targets.iter().map(|target| target.code.clone()).collect();
         let engine = Engine::new(targets.clone());
-        let (guesses, learning_ms, asking_ms) = Default::default();
-        Trial { engine, targets, areas, codes, guesses, learning_ms, asking_ms, progress }
+        let (names, guesses, learning_ms, asking_ms) = Default::default();
+        Trial { engine, names, targets, areas, codes, guesses, learning_ms, asking_ms, progress }
     }
 
     fn learn(&mut self, item: &Item) {
@@ -177,30 +180,37 @@ impl Trial {
         // What was guessed of it must not speak for itself.
         let guessed = self.guesses.get(&item.id).filter(|_| self.engine.unlearn(&item.id)).cloned();
         let begun = Instant::now();
-        let candidates = self.engine.classify_features(&features(item), CANDIDATES);
+        let features = features(item);
+        let named = self.by_names(&features);
+        let candidates = named.unwrap_or_else(|| self.engine.classify_features(&features, CANDIDATES));
         self.asking_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         if let Some(code) = guessed {
-            self.engine.learn_features(&code, &item.id, &item.title, &features(item));
+            self.engine.learn_features(&code, &item.id, &item.title, &features);
         }
         self.progress.inc(1);
         outcome(&candidates, &item.label)
     }
 
-    /// Expectation and maximisation, in one step that is hard: items that their names alone place surely are examples. Only
-    /// where that is so of many: in a small inbox, or among names that say little, it would teach what is wrong.
+    /// Expectation and maximisation, in one step that is hard: items that their names alone place surely are examples for those
+    /// of which the names say nothing. Where the names say something, examples that nobody gave would only blur it.
     fn look_over<'a>(&mut self, items: impl Iterator<Item = &'a Item>) {
         let ranked: Vec<_> = items.map(|item| (item, self.engine.classify_features(&features(item), 1))).collect();
-        let sure = |it: &&(&Item, Vec<Candidate>)| it.1.first().is_some_and(|best| best.probability >= SURE);
-        let examples: Vec<_> = ranked.iter().filter(sure).collect();
-        if examples.len() < EXAMPLES_MIN || (examples.len() as f64) < SURE_SHARE_MIN * ranked.len() as f64 {
+        let sure = ranked.iter().filter_map(|(item, found)| Some((*item, found.first()?)));
+        let examples: Vec<_> = sure.filter(|(_, best)| best.probability >= SURE).collect();
+        if examples.len() < EXAMPLES_MIN {
             return;
         }
-        for (item, candidates) in examples {
-            if let Some(best) = candidates.first() {
-                self.engine.learn_features(&best.code, &item.id, &item.title, &features(item));
-                self.guesses.insert(item.id.clone(), best.code.clone());
-            }
+        self.names = Some(self.engine.clone());
+        for (item, best) in examples {
+            self.engine.learn_features(&best.code, &item.id, &item.title, &features(item));
+            self.guesses.insert(item.id.clone(), best.code.clone());
         }
+    }
+
+    /// What the names alone say, where they say anything and there is more than names.
+    fn by_names(&self, features: &Features) -> Option<Vec<Candidate>> {
+        let candidates = self.names.as_ref()?.classify_features(features, CANDIDATES);
+        candidates.first().is_some_and(|best| best.probability >= SILENT).then_some(candidates)
     }
 
     fn report(mut self, options: &Options, learnt: usize, outcomes: &[Outcome]) -> Report {
