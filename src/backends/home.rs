@@ -11,6 +11,8 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::{objects, vault};
+
 /// Where things are, unless the home has them. Empty means: in the home.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,15 +117,43 @@ struct Record {
     store: Option<String>,
 }
 
+/// Where a vault or an inbox is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spot {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// Below a prefix of a bucket, as people write it: `s3://bucket/prefix`.
+    Bucket(String),
+}
+
+impl Spot {
+    /// The folder; nothing for a bucket.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Spot::Folder(path) => Some(path),
+            Spot::Bucket(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Spot::Folder(path) => write!(f, "{}", path.display()),
+            Spot::Bucket(name) => f.write_str(name),
+        }
+    }
+}
+
 /// The paths of a home.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Home {
     /// The home itself.
     pub path: PathBuf,
     /// The Obsidian vault.
-    pub vault: PathBuf,
+    pub vault: Spot,
     /// The inbox.
-    pub inbox: PathBuf,
+    pub inbox: Spot,
     /// The structure.
     pub jd: PathBuf,
     /// The store.
@@ -144,11 +174,21 @@ impl Home {
             |given: &Path, name: &str| if given.as_os_str().is_empty() { path.join(name) } else { given.to_owned() };
         Home {
             path: path.to_owned(),
-            vault: or(&settings.vault, "vault"),
-            inbox: or(&settings.inbox, "UNSORTED"),
+            vault: Spot::Folder(or(&settings.vault, "vault")),
+            inbox: Spot::Folder(or(&settings.inbox, "UNSORTED")),
             jd: or(&settings.jd, "jd.yaml"),
             store: or(&settings.store, "store"),
         }
+    }
+
+    /// The same with vault and inbox where these settings put them.
+    pub fn with(self, vault: &vault::Settings, store: &objects::Settings) -> Home {
+        if vault.backend == vault::Backend::Folder {
+            return self;
+        }
+        let spot = |prefix: &str| Spot::Bucket(format!("s3://{}/{}", store.bucket, prefix.trim_matches('/')));
+        let inbox = if vault.s3.inbox.is_empty() { self.inbox } else { spot(&vault.s3.inbox) };
+        Home { vault: spot(&vault.s3.prefix), inbox, ..self }
     }
 
     /// The database of state.
@@ -205,7 +245,8 @@ impl Home {
     }
 
     fn vault_text(&self) -> String {
-        std::path::absolute(&self.vault).unwrap_or_else(|_| self.vault.clone()).display().to_string()
+        let Some(folder) = self.vault.folder() else { return self.vault.to_string() };
+        std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string()
     }
 
     fn record_path(&self) -> PathBuf {

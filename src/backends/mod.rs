@@ -12,6 +12,7 @@ pub mod redis;
 pub mod search;
 pub mod state;
 pub mod store;
+pub mod trash;
 pub mod vault;
 pub mod watch;
 

@@ -44,7 +44,8 @@ pub enum Wake {
 /// A watched inbox; dropping it ends the watching. Its first wake says whether the inbox is there.
 #[derive(Debug)]
 pub struct Watch {
-    path: PathBuf,
+    /// Nothing where there is no folder to look at: then only the period wakes.
+    path: Option<PathBuf>,
     mode: WatchMode,
     debounce: Duration,
     period: Duration,
@@ -61,10 +62,11 @@ pub struct Watch {
 
 impl Watch {
     /// A watch of a folder and all below it. Events are gathered for `debounce`; `period` passes at most between two wakes.
+    /// Without a folder, as for a bucket, it is always there and never tells of changes.
     #[must_use]
-    pub fn new(path: &Path, mode: WatchMode, debounce: Duration, period: Duration) -> Self {
+    pub fn new(path: Option<&Path>, mode: WatchMode, debounce: Duration, period: Duration) -> Self {
         Self {
-            path: path.to_owned(),
+            path: path.map(Path::to_owned),
             mode,
             debounce,
             period: period.max(Duration::from_millis(10)),
@@ -121,7 +123,10 @@ impl Watch {
     async fn check(&mut self) -> Option<Wake> {
         let path = self.path.clone();
         // A share that hangs must not hang the runtime.
-        let now = tokio::task::spawn_blocking(move || identity(&path)).await.ok().flatten();
+        let now = match path {
+            Some(path) => tokio::task::spawn_blocking(move || identity(&path)).await.ok().flatten(),
+            None => Some(FileId { device: 0, inode: 0 }),
+        };
         match now {
             None if !self.reported_gone => {
                 (self.here, self.watcher, self.reported_gone) = (None, None, true);
@@ -138,10 +143,8 @@ impl Watch {
 
     /// Asks for events; without them (a limit of the system, say) the period remains.
     async fn attach(&mut self) {
-        if self.mode == WatchMode::Poll {
-            return;
-        }
-        let (changed, path) = (Arc::clone(&self.changed), self.path.clone());
+        let Some(path) = self.path.clone().filter(|_| self.mode == WatchMode::Native) else { return };
+        let changed = Arc::clone(&self.changed);
         let made = tokio::task::spawn_blocking(move || native(&path, changed)).await;
         match made.map_err(|error| error.to_string()).and_then(|made| made.map_err(|error| error.to_string())) {
             Ok(watcher) => (self.watcher, self.problem) = (Some(watcher), None),

@@ -1,12 +1,6 @@
 //! `emm demo`: sample documents of our own making, to see what emm does with them.
 
-use super::{
-    Exit, documents,
-    intake::{Intake, Taken},
-    screen::Screen,
-    session::Session,
-    setup::Setup,
-};
+use super::{Exit, documents, intake::Intake, screen::Screen, session::Session, setup::Setup};
 use crate::rpc::{Result, Role};
 
 /// The documents: their names and their bytes.
@@ -58,9 +52,11 @@ pub(super) async fn run(setup: &Setup, screen: &Screen) -> Result<Exit> {
     let swept = async {
         session.caught_up(screen).await?;
         let inbox = session.inbox(setup).await?;
-        let intake = Intake::new(&inbox, &setup.config.inbox.ignore);
-        let taken: Vec<Taken> = DEMO.iter().map(|(name, bytes)| intake.write(name, bytes)).collect::<Result<_>>()?;
-        screen.remark(format_args!("{} documents are in {}", taken.len(), inbox.display()));
+        let (intake, mut taken) = (Intake::open(setup, &inbox)?, Vec::new());
+        for (name, bytes) in DEMO {
+            taken.push(intake.write(name, bytes).await?);
+        }
+        screen.remark(format_args!("{} documents are in {inbox}", taken.len()));
         documents::sweep_of(screen, &session, &taken).await
     };
     let swept = swept.await;

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     backends::{
-        objects::{Bucket, WRITERS},
+        objects::{Bucket, Removal, WRITERS},
         parsers::{self, Parsers},
         store::Backend,
-        vault::{FolderSettings, Vault},
+        vault::{Folder, FolderSettings},
     },
     domain::{jd, note::VaultStyle},
     rpc::Result,
@@ -104,7 +104,7 @@ fn structure(setup: &Setup) -> Check {
 }
 
 fn inbox(setup: &Setup) -> Check {
-    let path = &setup.home.inbox;
+    let Some(path) = setup.home.inbox.folder() else { return ok("inbox", &setup.home.inbox) };
     let probe = tempfile::Builder::new().prefix(".emm-probe-").suffix(".emm-tmp").tempfile_in(path);
     match fs::read_dir(path).map(|entries| entries.count()) {
         Err(error) => fail("inbox", format!("{}: {error}; make the folder, or give another --inbox", path.display())),
@@ -118,13 +118,9 @@ fn inbox(setup: &Setup) -> Check {
 }
 
 async fn vault(setup: &Setup) -> Vec<Check> {
-    let path = &setup.home.vault;
-    let vault = match Vault::open_folder(path, FolderSettings::default()).await {
-        Ok(vault) => vault,
-        Err(error) => return vec![fail("vault", format!("{}: {error}", path.display()))],
-    };
+    let Some(path) = setup.home.vault.folder() else { return vec![bucket(setup).await] };
     let mut checks = Vec::new();
-    match vault.probe(None).await {
+    match Folder::open(path, FolderSettings::default()).and_then(|vault| vault.probe(None)) {
         Ok(probe) => {
             let case = if probe.folds_case { "; names that differ in case only are one name here" } else { "" };
             checks.push(ok("vault", format!("{}, can be written{case}", path.display())));
@@ -156,6 +152,27 @@ fn attachments(style: &VaultStyle) -> String {
     if folder.is_empty() { "the vault's root".to_owned() } else { folder }
 }
 
+/// A vault in a bucket, and how that takes things away.
+async fn bucket(setup: &Setup) -> Check {
+    let bucket = match setup.config.vault.buckets(&setup.config.store.s3) {
+        Ok((bucket, _)) => bucket,
+        Err(error) => return fail("vault", format!("{error}; look at [vault.s3] and [store.s3]")),
+    };
+    match bucket.with_removal().await {
+        Ok(bucket) if bucket.removal() == Removal::Conditional => {
+            ok("vault", format!("{}, takes away only what is as it was seen", setup.home.vault))
+        }
+        Ok(_) => warn(
+            "vault",
+            format!(
+                "{}: it takes no condition on a removal, so an edit made at the very moment of an undo is lost with it",
+                setup.home.vault
+            ),
+        ),
+        Err(error) => fail("vault", format!("{}: {error}", setup.home.vault)),
+    }
+}
+
 /// The store and, where it is a bucket, what that can do.
 async fn store(setup: &Setup) -> Check {
     let settings = &setup.config.store;
@@ -178,7 +195,10 @@ async fn store(setup: &Setup) -> Check {
 fn trash(setup: &Setup) -> Check {
     let device = |path: &Path| path.ancestors().find_map(|path| fs::metadata(path).ok()).map(|it| it.dev());
     let days = setup.config.file_system.trash_retention_days;
-    match device(&setup.home.inbox) == device(&setup.home.store) {
+    let Some(inbox) = setup.home.inbox.folder() else {
+        return ok("trash", format!("in the bucket of the store, kept {days} days"));
+    };
+    match device(inbox) == device(&setup.home.store) {
         true => ok("trash", format!("{}/trash, kept {days} days", setup.home.store.display())),
         false => ok("trash", format!("inside the inbox, for the store is on another file system; kept {days} days")),
     }

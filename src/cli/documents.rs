@@ -51,10 +51,10 @@ async fn put_and_sweep(
     session.caught_up(screen).await?;
     let bar = screen.counting("copying", paths.len());
     let inbox = session.inbox(setup).await?;
-    let intake = Intake::new(&inbox, &setup.config.inbox.ignore);
+    let intake = Intake::open(setup, &inbox)?;
     let (mut taken, mut failed) = (Vec::new(), Vec::new());
     for path in paths {
-        match intake.take(path, moves) {
+        match intake.take(path, moves).await {
             Ok(one) => taken.push(one),
             Err(error) => failed.push(Problem { place: path.display().to_string(), reason: error.message }),
         }

@@ -10,15 +10,18 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::setup::at;
+use super::{
+    into_bucket::InBucket,
+    setup::{Setup, at},
+};
 use crate::{
-    backends::{disk, inbox},
+    backends::{disk, home::Spot, inbox},
     domain::inbox::Ignores,
     rpc::{Error, Result},
 };
 
 /// Names tried before giving up.
-const NAMES_MAX: u32 = 1000;
+pub(super) const NAMES_MAX: u32 = 1000;
 
 /// Something that lies in the inbox now.
 #[derive(Debug, Clone)]
@@ -30,24 +33,52 @@ pub(super) struct Taken {
 }
 
 /// The inbox as commands put things into it.
-pub(super) struct Intake<'a> {
+pub(super) enum Intake<'a> {
+    Folder(Folder<'a>),
+    Bucket(InBucket),
+}
+
+impl<'a> Intake<'a> {
+    /// The inbox at this spot.
+    pub(super) fn open(setup: &Setup, inbox: &'a Spot) -> Result<Intake<'a>> {
+        let ignore = Ignores::new(&setup.config.inbox.ignore);
+        match inbox {
+            Spot::Folder(inbox) => Ok(Intake::Folder(Folder { inbox, ignore })),
+            Spot::Bucket(_) => InBucket::open(setup, ignore).map(Intake::Bucket),
+        }
+    }
+
+    /// Copies a file or a folder; with `moves` it leaves its place once the copy is durable and found equal.
+    pub(super) async fn take(&self, path: &Path, moves: bool) -> Result<Taken> {
+        match self {
+            Intake::Folder(folder) => folder.take(path, moves),
+            Intake::Bucket(bucket) => bucket.take(path, moves).await,
+        }
+    }
+
+    /// Bytes that are in no file.
+    pub(super) async fn write(&self, name: &str, bytes: &[u8]) -> Result<Taken> {
+        match self {
+            Intake::Folder(folder) => folder.write(name, bytes),
+            Intake::Bucket(bucket) => bucket.write(name, bytes).await,
+        }
+    }
+}
+
+/// An inbox that is a folder.
+pub(super) struct Folder<'a> {
     inbox: &'a Path,
     ignore: Ignores,
 }
 
-impl<'a> Intake<'a> {
-    pub(super) fn new(inbox: &'a Path, ignore: &[String]) -> Intake<'a> {
-        Intake { inbox, ignore: Ignores::new(ignore) }
-    }
-
-    /// Copies a file or a folder; with `moves` it leaves its place once the copy is durable and found equal.
-    pub(super) fn take(&self, path: &Path, moves: bool) -> Result<Taken> {
+impl Folder<'_> {
+    fn take(&self, path: &Path, moves: bool) -> Result<Taken> {
         let real = fs::canonicalize(path).map_err(at(path))?;
         let inside = fs::canonicalize(self.inbox).is_ok_and(|inbox| real.starts_with(inbox));
         if inside {
             return self.there_already(&real);
         }
-        let name = self.name(&real)?;
+        let name = own_name(&self.ignore, &real)?;
         if moves && let Some(taken) = self.renamed(&real, &name)? {
             return Ok(taken);
         }
@@ -66,8 +97,7 @@ impl<'a> Intake<'a> {
         Ok(taken)
     }
 
-    /// Bytes that are in no file.
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<Taken> {
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<Taken> {
         let temporary = self.inbox.join(format!(".emm-{}.emm-tmp", uuid::Uuid::new_v4().simple()));
         let written = fs::write(&temporary, bytes).and_then(|()| File::open(&temporary)?.sync_all());
         written.map_err(at(&temporary))?;
@@ -81,18 +111,6 @@ impl<'a> Intake<'a> {
         let parts: Vec<String> = inner.iter().map(inbox::encode).collect();
         let hash = real.is_file().then(|| File::open(real).and_then(|file| disk::hash(&file))).transpose();
         Ok(Taken { place: parts.join("/"), hash: hash.map_err(at(real))?.map(|(hash, _)| hash) })
-    }
-
-    /// The name that it has in the inbox: its own, shown, and not one that the inbox leaves alone.
-    fn name(&self, path: &Path) -> Result<OsString> {
-        let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} has no name", path.display())))?;
-        if self.ignore.ignored(&inbox::encode(name)) {
-            let name = path.display();
-            return Err(Error::invalid(format!("{name}: names like this are left alone; give it another name")));
-        }
-        // A hidden name is one that nobody sees in the inbox.
-        let shown: Vec<u8> = name.as_bytes().iter().copied().skip_while(|byte| *byte == b'.').collect();
-        Ok(if shown.is_empty() { OsString::from("unnamed") } else { OsString::from_vec(shown) })
     }
 
     /// Moves within one file system; nothing where the two are different ones.
@@ -153,7 +171,19 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// The name that it has in the inbox: its own, shown, and not one that the inbox leaves alone.
+pub(super) fn own_name(ignore: &Ignores, path: &Path) -> Result<OsString> {
+    let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} has no name", path.display())))?;
+    if ignore.ignored(&inbox::encode(name)) {
+        let name = path.display();
+        return Err(Error::invalid(format!("{name}: names like this are left alone; give it another name")));
+    }
+    // A hidden name is one that nobody sees in the inbox.
+    let shown: Vec<u8> = name.as_bytes().iter().copied().skip_while(|byte| *byte == b'.').collect();
+    Ok(if shown.is_empty() { OsString::from("unnamed") } else { OsString::from_vec(shown) })
+}
+
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 

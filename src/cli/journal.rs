@@ -51,7 +51,8 @@ pub(super) async fn log(
 /// An item as a person names it, as the journal is asked: the path of a note is relative to the vault.
 pub(super) fn named(setup: &Setup, item: &str) -> String {
     let inside = || {
-        let (path, vault) = (std::fs::canonicalize(item).ok()?, std::fs::canonicalize(&setup.home.vault).ok()?);
+        let (path, vault) =
+            (std::fs::canonicalize(item).ok()?, std::fs::canonicalize(setup.home.vault.folder()?).ok()?);
         Some(path.strip_prefix(vault).ok()?.to_str()?.to_owned())
     };
     inside().unwrap_or_else(|| item.to_owned())

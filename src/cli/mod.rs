@@ -10,6 +10,7 @@ mod documents;
 pub mod eval;
 pub mod flags;
 mod intake;
+mod into_bucket;
 pub mod jd;
 mod journal;
 mod look;

@@ -119,16 +119,19 @@ fn names(roles: &[Role]) -> String {
 
 fn paths(setup: &Setup) -> String {
     let home = &setup.home;
-    let rows = [("home", &home.path), ("vault", &home.vault), ("inbox", &home.inbox), ("structure", &home.jd)];
-    rows.iter().map(|(name, path)| format!("  {name:<10} {}\n", path.display())).collect()
+    let (path, jd) = (home.path.display().to_string(), home.jd.display().to_string());
+    let rows =
+        [("home", path), ("vault", home.vault.to_string()), ("inbox", home.inbox.to_string()), ("structure", jd)];
+    rows.iter().map(|(name, place)| format!("  {name:<10} {place}\n")).collect()
 }
 
 fn welcome(setup: &Setup, screen: &Screen, roles: &[Role], address: &str) -> Result<()> {
     let home = &setup.home;
     if screen.json {
-        let (roles, inbox) = (roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), &home.inbox);
+        let roles = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
+        let (vault, inbox) = (home.vault.to_string(), home.inbox.to_string());
         return screen.reply(&json!({
-            "home": home.path, "vault": home.vault, "inbox": inbox, "jd": home.jd, "address": address, "roles": roles,
+            "home": home.path, "vault": vault, "inbox": inbox, "jd": home.jd, "address": address, "roles": roles,
         }));
     }
     screen.line(format_args!("emm {} is running: {}", env!("CARGO_PKG_VERSION"), names(roles)));
@@ -137,7 +140,12 @@ fn welcome(setup: &Setup, screen: &Screen, roles: &[Role], address: &str) -> Res
     let (again, settle) = (setup.again(), setup.config.inbox.settle_seconds);
     screen.line("Try next, in another terminal:");
     screen.line(format_args!("  {again} demo       puts 30 sample documents into the inbox"));
-    screen.line(format_args!("  cp FILE {}/   is filed once it lies still for {settle} s", quoted(&home.inbox)));
+    match home.inbox.folder() {
+        Some(inbox) => {
+            screen.line(format_args!("  cp FILE {}/   is filed once it lies still for {settle} s", quoted(inbox)));
+        }
+        None => screen.line(format_args!("  {again} file FILE  puts it into the bucket and files it")),
+    }
     screen.line(format_args!("  {again} review     asks you about what emm is not sure of"));
     screen.line("Ctrl-C stops it.");
     Ok(())

@@ -1,15 +1,12 @@
 //! The tools for one command: those of the node that runs on the home, or of roles hosted for this command alone.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{screen::Screen, setup::Setup};
 use crate::{
     backends::{
         Clock,
-        home::{Home, HomeError, Lock, Running},
+        home::{Home, HomeError, Lock, Running, Spot},
         parsers::own_program,
     },
     config::Config,
@@ -71,10 +68,11 @@ impl Session {
     }
 
     /// The inbox of the node: it may have been started with another one than this command.
-    pub(super) async fn inbox(&self, setup: &Setup) -> Result<PathBuf> {
-        match self.hosted {
-            Some(_) => Ok(setup.home.inbox.clone()),
-            None => Ok(self.tools.call(Overview {}).await?.inbox.into()),
+    pub(super) async fn inbox(&self, setup: &Setup) -> Result<Spot> {
+        match (&self.hosted, &setup.home.inbox) {
+            (None, Spot::Folder(_)) => Ok(Spot::Folder(self.tools.call(Overview {}).await?.inbox.into())),
+            // A bucket is what the settings say, for every node of it.
+            (_, spot) => Ok(spot.clone()),
         }
     }
 

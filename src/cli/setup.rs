@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::{flags::Global, screen::Screen};
 use crate::{
-    backends::home::Home,
+    backends::{
+        home::{Home, Spot},
+        store,
+    },
     config::Config,
     rpc::{Error, Result},
 };
@@ -35,9 +38,12 @@ impl Setup {
     /// As `load`, with this configuration file.
     pub(super) fn with_file(global: &Global, path: &Path, file: Option<&Path>) -> Result<Setup> {
         let config = Config::load(file, &flags(global)?).map_err(Error::invalid)?;
-        let mut home = Home::new(path, &config.paths);
-        let in_vault = home.vault.join("jd.yaml");
-        if config.paths.jd.as_os_str().is_empty() && !home.jd.exists() && in_vault.is_file() {
+        let mut home = Home::new(path, &config.paths).with(&config.vault, &config.store.s3);
+        if let Some(in_vault) = home.vault.folder().map(|vault| vault.join("jd.yaml"))
+            && config.paths.jd.as_os_str().is_empty()
+            && !home.jd.exists()
+            && in_vault.is_file()
+        {
             home.jd = in_vault;
         }
         Ok(Setup { global: global.clone(), config, home })
@@ -49,9 +55,15 @@ impl Setup {
     /// A vault or structure that was named and is not there is never made: a typing error or a missing mount must not
     /// become an empty vault.
     pub(super) fn make(&self, screen: &Screen) -> Result<()> {
-        let (home, own_vault) = (&self.home, self.home.vault == self.home.path.join("vault"));
-        if !own_vault && !home.vault.is_dir() {
-            let vault = home.vault.display();
+        let home = &self.home;
+        if let (Spot::Bucket(vault), store::Backend::Folder) = (&home.vault, self.config.store.backend) {
+            return Err(Error::invalid(format!(
+                "the vault {vault} is shared and the store is a folder of this machine: set store.backend to s3 as well"
+            )));
+        }
+        let own_vault = home.vault.folder().is_none_or(|vault| vault == home.path.join("vault"));
+        if let Some(vault) = home.vault.folder().filter(|vault| !own_vault && !vault.is_dir()) {
+            let vault = vault.display();
             return Err(Error::invalid(format!(
                 "the vault {vault} is not there: make the folder (mkdir -p '{vault}') or give another --vault"
             )));
@@ -62,7 +74,7 @@ impl Setup {
         }
         let first = !home.is_made();
         home.prepare()?;
-        for folder in [&home.vault, &home.inbox] {
+        for folder in [&home.vault, &home.inbox].into_iter().filter_map(Spot::folder) {
             make_folder(folder)?;
         }
         if !home.jd.exists() {
@@ -88,7 +100,7 @@ impl Setup {
                 "the structure {jd} is not there: write it ('{again} jd starter > FILE' gives one to begin with) or give another --jd"
             );
         }
-        let vault = self.home.vault.display();
+        let vault = &self.home.vault;
         format!(
             "the vault {vault} has no jd.yaml: give yours with --jd FILE, or begin with '{again} jd starter > {vault}/jd.yaml'"
         )

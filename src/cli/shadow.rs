@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     backends::{
-        home::{Home, Running},
+        home::{Home, Running, Spot},
         store::{Backend, Store},
     },
     contracts::{
@@ -59,9 +59,9 @@ pub(super) async fn dry_run(setup: &Setup, screen: &Screen, paths: &[PathBuf]) -
         }
     }
     let (mut taken, mut failed) = (Vec::new(), Vec::new());
-    let intake = Intake::new(&home.inbox, &setup.config.inbox.ignore);
+    let intake = Intake::open(setup, &home.inbox)?;
     for path in paths {
-        match intake.take(path, false) {
+        match intake.take(path, false).await {
             Ok(one) => taken.push(one.place),
             Err(error) => failed.push(Problem { place: path.display().to_string(), reason: error.message }),
         }
@@ -88,11 +88,12 @@ fn shadow(real: &Home, folder: &Path) -> Result<Home> {
     let home = Home {
         path: folder.to_owned(),
         vault: real.vault.clone(),
-        inbox: folder.join("UNSORTED"),
+        inbox: Spot::Folder(folder.join("UNSORTED")),
         jd: real.jd.clone(),
         store: folder.join("store"),
     };
-    fs::create_dir(&home.inbox).map_err(at(&home.inbox))?;
+    let inbox = folder.join("UNSORTED");
+    fs::create_dir(&inbox).map_err(at(&inbox))?;
     for (from, to) in
         [(real.state(), home.state()), (real.search(), home.search()), (real.knowledge(), home.knowledge())]
     {

@@ -46,7 +46,7 @@ pub(super) async fn run(setup: &Setup, screen: &Screen, item: &str) -> Result<Ex
 async fn reasons(setup: &Setup, tools: &Tools, item: &str) -> Result<Reasons> {
     let reviews = tools.call(ListReviews {}).await?.reviews;
     let in_inbox = std::fs::canonicalize(item).ok().and_then(|path| {
-        let inbox = std::fs::canonicalize(&setup.home.inbox).ok()?;
+        let inbox = std::fs::canonicalize(setup.home.inbox.folder()?).ok()?;
         Some(path.strip_prefix(inbox).ok()?.to_string_lossy().into_owned())
     });
     let place = in_inbox.as_deref().unwrap_or(item);

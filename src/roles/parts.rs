@@ -1,6 +1,9 @@
 //! What roles are built from, and how each of them is put together: the only place that joins services to backends.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures_util::FutureExt;
 use tokio::sync::OnceCell;
@@ -12,13 +15,15 @@ use crate::{
         Clock,
         cache::{self, Cache},
         home::Home,
-        inbox::Inbox,
+        inbox::{self, Inbox},
+        objects::{Bucket, ObjectsError, Removal},
         parsers::{self, Parsers},
         redis::Redis,
         search,
         state::{self, State},
         store::{Ids, Journal, Labels, Store, Structures},
-        vault::Vault,
+        trash::Trash,
+        vault::{self, Vault},
     },
     config::Config,
     contracts::{content_classifier::Classify, file_system as fs, file_system_agent as agent, jd_classifier as jd},
@@ -177,6 +182,54 @@ pub(super) async fn jd_classifier(parts: Parts) -> Result<Built> {
     Ok(Built { toolbox, loops: vec![watch], close: None })
 }
 
+/// Where documents come in, lie and go.
+struct Files {
+    vault: Vault,
+    inbox: Inbox,
+    trash: Trash,
+    quarantine: Trash,
+    vault_trash: Trash,
+}
+
+/// Vault and inbox in folders or in the bucket of the store; what leaves either stays beside it.
+async fn files(config: &Config, home: &Home) -> Result<Files> {
+    let below = |name: &str| Trash::Folder(home.store.join(name));
+    let local = |path: &Path| Inbox::Folder(Arc::new(inbox::Folder::new(path, config.inbox.clone())));
+    if let Some(vault) = home.vault.folder() {
+        let inbox = home.inbox.folder().map(local).ok_or_else(|| Error::invalid("the inbox needs a folder here"))?;
+        let vault = Vault::open_folder(vault, config.vault.folder.clone()).await?;
+        return Ok(Files {
+            vault,
+            inbox,
+            trash: below("trash"),
+            quarantine: below("quarantine"),
+            vault_trash: below("trash"),
+        });
+    }
+    let failed = |error: ObjectsError| Error::unavailable(format!("vault: {error}"));
+    let (vault, in_bucket) =
+        config.vault.buckets(&config.store.s3).map_err(|error| Error::invalid(error.to_string()))?;
+    let store = Bucket::new(&config.store.s3).map_err(|error| Error::invalid(error.to_string()))?;
+    let removal = store.clone().with_removal().await.map_err(failed)?.removal();
+    if removal == Removal::Looked {
+        tracing::warn!(
+            "{store} takes no condition on a removal: an edit made at the very moment when emm takes a note away is lost with it"
+        );
+    }
+    let kept = |name: &str| Trash::Bucket(store.below(name).with(removal));
+    let files = vault::Objects::new(vault.with(removal), &home.path, config.vault.folder.clone());
+    let vault_trash = kept("trash");
+    let (inbox, trash, quarantine) = match (home.inbox.folder(), in_bucket) {
+        (Some(folder), _) => (local(folder), below("trash"), below("quarantine")),
+        (None, Some(bucket)) => {
+            let inbox = inbox::Objects::new(bucket.with(removal), &home.path, config.inbox.clone());
+            (Inbox::Objects(Arc::new(inbox)), kept("trash"), kept("quarantine"))
+        }
+        (None, None) => return Err(Error::invalid("the inbox is nowhere: set vault.s3.inbox or paths.inbox")),
+    };
+    Ok(Files { vault: Vault::Objects(files), inbox, trash, quarantine, vault_trash })
+}
+
 /// `file-system`.
 pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     let ((store, _), home) = (parts.kept.store(&parts.config).await?, parts.kept.home.clone());
@@ -186,13 +239,14 @@ pub(super) async fn file_system(parts: Parts) -> Result<Built> {
     if !matches!(opened, search::Opened::Ready | search::Opened::New) {
         tracing::info!(?opened, "the search index is filled from the vault");
     }
+    let Files { vault, inbox, trash, quarantine, vault_trash } = files(&parts.config, &home).await?;
     let service = FileSystem::open(file_system::Parts {
         settings: parts.config.file_system.clone(),
-        vault: Vault::open_folder(&home.vault, parts.config.vault.folder.clone()).await?,
-        vault_path: home.vault.clone(),
-        inbox: Arc::new(Inbox::new(&home.inbox, parts.config.inbox.clone())),
-        trash: home.store.join("trash"),
-        quarantine: home.store.join("quarantine"),
+        vault,
+        inbox,
+        trash,
+        quarantine,
+        vault_trash,
         journal: Journal::new(store.clone()),
         labels: Labels::new(store.clone()),
         structures: Structures::new(store),

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use emm::backends::inbox::{Entry, Inbox, Kind, Listing, Settings, WatchMode, decode, encode};
+use emm::backends::inbox::{Entry, Folder as Inbox, Kind, Listing, Settings, WatchMode, decode, encode};
 use emm::domain::inbox::{Ignores, Name, hints, matches, one_thing};
 use tempfile::TempDir;
 

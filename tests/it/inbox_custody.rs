@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use emm::backends::inbox::{
-    Inbox, InboxError, Settings, TRASH_FOLDER, TrashPlace, UNDONE, Wake, WatchMode, decode, expire, trash_name,
+    Folder as Inbox, InboxError, Settings, TRASH_FOLDER, TrashPlace, UNDONE, Wake, WatchMode, decode, expire,
+    trash_name,
 };
 use tempfile::TempDir;
 

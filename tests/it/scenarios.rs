@@ -13,7 +13,7 @@ use emm::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::world::{ALL, Placement, World, differences, write};
+use crate::world::{ALL, Placement, World, differences};
 
 /// One case file.
 #[derive(Debug, Deserialize)]
@@ -157,12 +157,10 @@ async fn one(
         world.drop_file(place, text.as_bytes());
     }
     for (path, text) in &step.write {
-        write(&world.path("vault").join(path), text.as_bytes());
+        world.write("vault", path, text.as_bytes());
     }
     if let [from, to] = step.move_note.as_slice() {
-        let (from, to) = (world.path("vault").join(from), world.path("vault").join(to));
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::rename(from, to).unwrap();
+        world.rename(from, to);
     }
     if let Some(counts) = &step.sweep {
         sweep(&world, counts, at, places).await;

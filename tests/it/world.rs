@@ -1,5 +1,5 @@
-//! A whole emm in three placements: Together (one node), Apart (a node per role, HTTP on loopback), and as Pods (a real process
-//! per role, with a real Redis and a store in a real bucket).
+//! A whole emm in four placements: Together (one node), Apart (a node per role, HTTP on loopback), as Pods (a real process
+//! per role, with a real Redis and a store in a real bucket), and as Pods of which vault and inbox are in that Bucket as well.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +12,8 @@ use emm::{
     backends::{
         Clock,
         home::{Home, Settings as Paths},
+        objects::Bucket,
+        vault::{FolderSettings, Objects},
     },
     config::Config,
     contracts::file_system::ListInbox,
@@ -34,9 +36,10 @@ pub(crate) enum Placement {
     Together,
     Apart,
     Pods,
+    Bucket,
 }
 
-pub(crate) const ALL: [Placement; 3] = [Placement::Together, Placement::Apart, Placement::Pods];
+pub(crate) const ALL: [Placement; 4] = [Placement::Together, Placement::Apart, Placement::Pods, Placement::Bucket];
 
 /// Those in the process of the tests.
 pub(crate) const BOTH: [Placement; 2] = [Placement::Together, Placement::Apart];
@@ -50,6 +53,8 @@ pub(crate) struct World {
     pods: Vec<Pod>,
     /// The server that the pods share.
     redis: Option<RedisServer>,
+    /// Vault and inbox, where they are in a bucket.
+    objects: Option<(Objects, Objects)>,
     tools: Tools,
 }
 
@@ -85,13 +90,18 @@ impl World {
         program: PathBuf,
         redis: Option<RedisServer>,
     ) -> World {
-        if placement != Placement::Pods {
+        if matches!(placement, Placement::Together | Placement::Apart) {
             let (nodes, tools) = start_nodes(&path, placement, extra, program).await;
-            return World { root, path, nodes, pods: Vec::new(), redis, tools };
+            return World { root, path, nodes, pods: Vec::new(), redis, objects: None, tools };
         }
         let redis = redis.unwrap_or_else(RedisServer::start);
-        let (pods, tools) = start_pods(&path, &redis, extra);
-        World { root, path, nodes: Vec::new(), pods, redis: Some(redis), tools }
+        let mut flags = shared(&path, &redis);
+        if placement == Placement::Bucket {
+            merge(&mut flags, &in_bucket(&path));
+        }
+        let (pods, tools, config) = start_pods(&path, &flags, extra);
+        let objects = (placement == Placement::Bucket).then(|| objects(&config, &path));
+        World { root, path, nodes: Vec::new(), pods, redis: Some(redis), objects, tools }
     }
 
     /// Stops the nodes and starts them again over what they left.
@@ -150,13 +160,51 @@ impl World {
     }
 
     pub(crate) fn drop_file(&self, place: &str, bytes: &[u8]) {
-        write(&self.path("UNSORTED").join(place), bytes);
+        self.write("UNSORTED", place, bytes);
+    }
+
+    /// Writes a file of `vault` or `UNSORTED`, as its owner does.
+    pub(crate) fn write(&self, folder: &str, path: &str, bytes: &[u8]) {
+        let Some(objects) = self.objects(folder) else { return write(&self.path(folder).join(path), bytes) };
+        waiting(async {
+            if let Some(there) = objects.bucket().head(path).await.unwrap() {
+                objects.bucket().remove(path, &there.etag).await.unwrap();
+            }
+            assert!(objects.bucket().create(path, bytes.to_vec()).await.unwrap(), "{path}");
+        });
+    }
+
+    /// Moves a file of the vault, as its owner does.
+    pub(crate) fn rename(&self, from: &str, to: &str) {
+        if let Some(vault) = self.objects("vault") {
+            return waiting(async { vault.rename(from, to).await.unwrap() });
+        }
+        let (from, to) = (self.path("vault").join(from), self.path("vault").join(to));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::rename(from, to).unwrap();
     }
 
     /// Every file below a folder, by its relative path.
     pub(crate) fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
-        files(&self.path(folder))
+        let Some(objects) = self.objects(folder) else { return files(&self.path(folder)) };
+        waiting(async {
+            let mut found = BTreeMap::new();
+            for (key, _) in objects.bucket().list("", 10_000).await.unwrap() {
+                let bytes = objects.bucket().get(&key).await.unwrap();
+                found.insert(key, bytes);
+            }
+            found
+        })
     }
+
+    fn objects(&self, folder: &str) -> Option<&Objects> {
+        self.objects.as_ref().map(|(vault, inbox)| if folder == "vault" { vault } else { inbox })
+    }
+}
+
+/// What the owner does over the network, while the test waits.
+fn waiting<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
 }
 
 pub(crate) fn write(path: &Path, bytes: &[u8]) {
@@ -186,7 +234,9 @@ pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 fn groups(placement: Placement) -> Vec<Vec<Role>> {
     match placement {
         Placement::Together => vec![Role::ALL.to_vec()],
-        Placement::Apart | Placement::Pods => Role::ALL.into_iter().rev().map(|role| vec![role]).collect(),
+        Placement::Apart | Placement::Pods | Placement::Bucket => {
+            Role::ALL.into_iter().rev().map(|role| vec![role]).collect()
+        }
     }
 }
 
@@ -213,26 +263,45 @@ async fn start_nodes(root: &Path, placement: Placement, extra: &Value, program: 
     }
     let tools = match placement {
         Placement::Together => nodes[0].tools.clone(),
-        Placement::Apart | Placement::Pods => caller(&config.unwrap()),
+        _ => caller(&config.unwrap()),
     };
     (nodes, tools)
 }
 
-/// One process for each role, all on one Redis and one store in a bucket.
-fn start_pods(root: &Path, redis: &RedisServer, extra: &Value) -> (Vec<Pod>, Tools) {
+/// One process for each role, all on what these flags say that they share.
+fn start_pods(root: &Path, shared: &Value, extra: &Value) -> (Vec<Pod>, Tools, Config) {
     let ports: BTreeMap<Role, u16> = Role::ALL.into_iter().map(|role| (role, free_port())).collect();
     let addresses = ports.iter().map(|(role, port)| (*role, format!("http://127.0.0.1:{port}"))).collect();
-    let mut flags = flags(root, &addresses, &shared(root, redis));
+    let mut flags = flags(root, &addresses, shared);
     merge(&mut flags, extra);
     let start = |role: Role| Pod::start(root, role.as_str(), &[role], &flags, ports[&role]);
     let mut pods: Vec<Pod> = Role::ALL.into_iter().rev().map(start).collect();
     pods.iter_mut().for_each(Pod::ready);
-    (pods, caller(&Config::load(None, &flags).unwrap()))
+    let config = Config::load(None, &flags).unwrap();
+    (pods, caller(&config), config)
+}
+
+/// The name that a world has on the servers.
+fn name(root: &Path) -> String {
+    root.file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned()
+}
+
+/// Vault and inbox beside the store in its bucket.
+pub(crate) fn in_bucket(root: &Path) -> Value {
+    let name = name(root);
+    json!({ "vault": { "backend": "s3", "s3": { "prefix": format!("{name}-vault"), "inbox": format!("{name}-inbox") } } })
+}
+
+/// Vault and inbox of this configuration, as their owner reaches them.
+pub(crate) fn objects(config: &Config, spool: &Path) -> (Objects, Objects) {
+    let (vault, inbox) = config.vault.buckets(&config.store.s3).unwrap();
+    let files = |bucket: Bucket| Objects::new(bucket, spool, FolderSettings::default());
+    (files(vault), files(inbox.unwrap()))
 }
 
 /// What several nodes share: state and cache on a server, the store in a bucket.
 pub(crate) fn shared(root: &Path, redis: &RedisServer) -> Value {
-    let name = root.file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned();
+    let name = name(root);
     json!({
         "redis": redis.flags(&name),
         "state": { "backend": "redis" },

@@ -27,7 +27,7 @@ pub use place::{
 };
 pub use sync::FolderSync;
 pub use take::{Place, Taken, free_name, numbered, put_back, shortened, take, take_whole};
-pub use tree::{TREE_DEPTH_MAX, Tree, names, paths, tree};
+pub use tree::{TREE_DEPTH_MAX, Tree, names, paths, tree, tree_of};
 
 /// What a file is by, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

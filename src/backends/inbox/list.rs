@@ -1,49 +1,28 @@
-//! One sweep over the inbox.
+//! One sweep over the inbox, be it a folder or the keys of a bucket.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Access, AtFlags, FileType, Stat};
+use parking_lot::Mutex;
+use rustix::fs::{Access, AtFlags, FileType};
 
-use super::settle::{Look, Sweep};
-use super::{Entry, Inbox, InboxError, Kind, Listing, Problem, Settings, Unstable, reference};
+use super::settle::{Look, Settle, Sweep};
+use super::{Entry, Folder, InboxError, Kind, Listing, Problem, Settings, Unstable, reference};
 use crate::backends::disk::{self, TREE_DEPTH_MAX};
+use crate::backends::objects::{Branch, Node};
 use crate::domain::inbox::{self as rules, Hints, Name};
 
-impl Inbox {
+impl Folder {
     /// What lies in the inbox at the time `now`, in order of the paths.
     ///
     /// # Errors
     /// [`InboxError::Vanished`] when the inbox is not there; what was remembered of it stays.
     pub fn list(&self, now: SystemTime) -> Result<Listing, InboxError> {
         let root = self.root()?;
-        let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
-        let mut settle = self.settle.lock();
-        let sweep = settle.begin(&self.settings, now_ns);
-        let mut look = Looking {
-            settings: &self.settings,
-            ignores: &self.ignores,
-            sweep,
-            found: Vec::new(),
-            ignored: 0,
-            problems: Vec::new(),
-            left: self.settings.entries_max,
-        };
-        let walked = look.folder(&root, &Around::default(), 0);
-        match walked {
-            Ok(()) => {
-                let Looking { sweep, found, ignored, problems, .. } = look;
-                settle.end(sweep);
-                Ok(sorted(found, ignored, problems))
-            }
-            Err(error) => {
-                settle.abandon(look.sweep);
-                Err(InboxError::of("", error))
-            }
-        }
+        look(&root, now, &self.settings, &self.ignores, &self.settle).map_err(|error| InboxError::of("", error))
     }
 
     /// The inbox itself, open.
@@ -55,6 +34,116 @@ impl Inbox {
             _ if disk::trouble(&error) == disk::Trouble::Other => InboxError::Vanished { path: shown },
             _ => InboxError::of(&shown, error),
         })
+    }
+}
+
+/// A folder as a sweep sees it.
+trait Shelf: Sized {
+    /// The names in it, in order.
+    fn names(&self) -> io::Result<Vec<OsString>>;
+    /// What a name stands for.
+    fn seen(&self, name: &OsStr) -> io::Result<Seen>;
+    /// The folder of this name.
+    fn inner(&self, name: &OsStr) -> io::Result<Self>;
+    /// Whether the file of this name may be read.
+    fn may_read(&self, name: &OsStr) -> bool;
+}
+
+/// What is known of a thing without opening it.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    kind: FileType,
+    size_bytes: u64,
+    modified_ns: i64,
+    changed_ns: i64,
+    inode: u64,
+}
+
+impl Shelf for OwnedFd {
+    fn names(&self) -> io::Result<Vec<OsString>> {
+        disk::names(self)
+    }
+
+    fn seen(&self, name: &OsStr) -> io::Result<Seen> {
+        let stat = disk::stat(self, name)?;
+        Ok(Seen {
+            kind: disk::file_type(&stat),
+            size_bytes: disk::size_bytes(&stat),
+            modified_ns: disk::modified_ns(&stat),
+            changed_ns: disk::changed_ns(&stat),
+            inode: disk::FileId::of(&stat).inode,
+        })
+    }
+
+    fn inner(&self, name: &OsStr) -> io::Result<Self> {
+        disk::open_folder(self, name)
+    }
+
+    fn may_read(&self, name: &OsStr) -> bool {
+        rustix::fs::accessat(self, name, Access::READ_OK, AtFlags::empty()).is_ok()
+    }
+}
+
+impl Shelf for &Branch {
+    fn names(&self) -> io::Result<Vec<OsString>> {
+        Ok(self.0.keys().map(OsString::from).collect())
+    }
+
+    fn seen(&self, name: &OsStr) -> io::Result<Seen> {
+        let node = name.to_str().and_then(|name| self.0.get(name)).ok_or(io::ErrorKind::NotFound)?;
+        let (kind, size_bytes, modified_ns) = match node {
+            Node::Object(object) => (FileType::RegularFile, object.size_bytes, object.modified_ns),
+            Node::Folder(_) => (FileType::Directory, 0, 0),
+        };
+        Ok(Seen { kind, size_bytes, modified_ns, changed_ns: modified_ns, inode: 0 })
+    }
+
+    fn inner(&self, name: &OsStr) -> io::Result<Self> {
+        match name.to_str().and_then(|name| self.0.get(name)) {
+            Some(Node::Folder(inner)) => Ok(inner),
+            _ => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    fn may_read(&self, _: &OsStr) -> bool {
+        true
+    }
+}
+
+/// The keys of an inbox in a bucket, looked at as [`Folder::list`] looks at a folder.
+pub(super) fn look_at(
+    root: &Branch,
+    now: SystemTime,
+    settings: &Settings,
+    ignores: &rules::Ignores,
+    settle: &Mutex<Settle>,
+) -> io::Result<Listing> {
+    look(&root, now, settings, ignores, settle)
+}
+
+/// One look at all that lies on a shelf and below.
+fn look(
+    root: &impl Shelf,
+    now: SystemTime,
+    settings: &Settings,
+    ignores: &rules::Ignores,
+    settle: &Mutex<Settle>,
+) -> io::Result<Listing> {
+    let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
+    let mut settle = settle.lock();
+    let sweep = settle.begin(settings, now_ns);
+    let (found, problems) = (Vec::new(), Vec::new());
+    let mut look = Looking { settings, ignores, sweep, found, ignored: 0, problems, left: settings.entries_max };
+    match look.folder(root, &Around::default(), 0) {
+        Ok(()) => {
+            let Looking { sweep, found, ignored, problems, .. } = look;
+            settle.end(sweep);
+            Ok(sorted(found, ignored, problems))
+        }
+        Err(error) => {
+            settle.abandon(look.sweep);
+            Err(error)
+        }
     }
 }
 
@@ -85,17 +174,17 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn folder(&mut self, folder: &OwnedFd, around: &Around, depth: usize) -> io::Result<()> {
-        let names = disk::names(folder)?;
+    fn folder(&mut self, folder: &impl Shelf, around: &Around, depth: usize) -> io::Result<()> {
+        let names = folder.names()?;
         let beside = kinds(folder, &names);
-        for (name, (shown, stat)) in names.iter().zip(&beside) {
+        for (name, (shown, seen)) in names.iter().zip(&beside) {
             let path = join(&around.path, &reference::encode(name));
             if self.ignores.ignored(&path) {
                 self.ignored += 1;
                 continue;
             }
             // Gone since the folder was read.
-            let Some(stat) = stat else { continue };
+            let Some(seen) = seen else { continue };
             let Some(left) = self.left.checked_sub(1) else {
                 let reason = format!("the inbox holds more than {} things: the rest waits", self.settings.entries_max);
                 if self.problems.iter().all(|problem| problem.reason != reason) {
@@ -104,12 +193,12 @@ impl Looking<'_> {
                 return Ok(());
             };
             self.left = left;
-            match disk::file_type(stat) {
-                FileType::RegularFile => self.file(folder, name, path, stat, around),
+            match seen.kind {
+                FileType::RegularFile => self.file(folder, name, path, seen, around),
                 FileType::Directory if depth >= TREE_DEPTH_MAX => {
                     self.problem(path, "too many folders deep: put it further up")
                 }
-                FileType::Directory => match disk::open_folder(folder, name) {
+                FileType::Directory => match folder.inner(name) {
                     Ok(inner) => {
                         let page = rules::companion(shown, &views(&beside));
                         self.sub_folder(&inner, shown, path, page, around, depth);
@@ -123,20 +212,20 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn file(&mut self, folder: &OwnedFd, name: &OsString, path: String, stat: &Stat, around: &Around) {
-        if rustix::fs::accessat(folder, name, Access::READ_OK, AtFlags::empty()).is_err() {
+    fn file(&mut self, folder: &impl Shelf, name: &OsStr, path: String, seen: &Seen, around: &Around) {
+        if !folder.may_read(name) {
             return self.problem(path, "may not be read: check its permissions");
         }
         let mut print = blake3::Hasher::new();
-        note(&mut print, stat);
-        let newest_ns = disk::modified_ns(stat).max(disk::changed_ns(stat));
-        let look = Look { size_bytes: disk::size_bytes(stat), newest_ns, print: *print.finalize().as_bytes() };
+        note(&mut print, seen);
+        let newest_ns = seen.modified_ns.max(seen.changed_ns);
+        let look = Look { size_bytes: seen.size_bytes, newest_ns, print: *print.finalize().as_bytes() };
         let wait_ns = self.sweep.wait_ns(&path, look);
         let hints = around.hints.clone();
         let entry = Entry {
             path,
             size_bytes: look.size_bytes,
-            modified_ns: disk::modified_ns(stat),
+            modified_ns: seen.modified_ns,
             newest_ns,
             kind: Kind::File,
             hints,
@@ -146,7 +235,7 @@ impl Looking<'_> {
 
     fn sub_folder(
         &mut self,
-        folder: &OwnedFd,
+        folder: &impl Shelf,
         shown: &str,
         path: String,
         page: Option<&str>,
@@ -158,7 +247,7 @@ impl Looking<'_> {
             Some(page) => Some(format!("the files of the saved web page {page}")),
             // A folder that carries a number is a place to drop things into, whatever lies in it.
             None if is_hint => None,
-            None => disk::names(folder).ok().and_then(|names| {
+            None => folder.names().ok().and_then(|names| {
                 let inner = kinds(folder, &names);
                 rules::one_thing(shown, &views(&inner)).map(str::to_owned)
             }),
@@ -174,9 +263,9 @@ impl Looking<'_> {
         }
     }
 
-    fn one_thing(&mut self, folder: &OwnedFd, path: String, reason: String, around: &Around) {
+    fn one_thing(&mut self, folder: &impl Shelf, path: String, reason: String, around: &Around) {
         let mut sum = Sum { print: blake3::Hasher::new(), size_bytes: 0, files: 0, modified_ns: 0, newest_ns: 0 };
-        if let Err(error) = sum.folder(folder.as_fd(), 0, &mut self.left) {
+        if let Err(error) = sum.folder(folder, 0, &mut self.left) {
             return self.problem(path, &format!("{reason} that cannot be taken: {error}"));
         }
         let look =
@@ -203,23 +292,23 @@ struct Sum {
 }
 
 impl Sum {
-    fn folder(&mut self, folder: BorrowedFd<'_>, depth: usize, left: &mut usize) -> io::Result<()> {
+    fn folder(&mut self, folder: &impl Shelf, depth: usize, left: &mut usize) -> io::Result<()> {
         if depth > TREE_DEPTH_MAX {
             return Err(io::Error::other("too many folders deep"));
         }
-        for name in disk::names(folder)? {
+        for name in folder.names()? {
             *left =
                 left.checked_sub(1).ok_or_else(|| io::Error::other("it holds more things than one sweep looks at"))?;
-            let stat = disk::stat(folder, &name)?;
+            let seen = folder.seen(&name)?;
             self.print.update(name.as_encoded_bytes());
-            note(&mut self.print, &stat);
-            self.newest_ns = self.newest_ns.max(disk::modified_ns(&stat)).max(disk::changed_ns(&stat));
-            match disk::file_type(&stat) {
-                FileType::Directory => self.folder(disk::open_folder(folder, &name)?.as_fd(), depth + 1, left)?,
+            note(&mut self.print, &seen);
+            self.newest_ns = self.newest_ns.max(seen.modified_ns).max(seen.changed_ns);
+            match seen.kind {
+                FileType::Directory => self.folder(&folder.inner(&name)?, depth + 1, left)?,
                 FileType::RegularFile => {
                     self.files += 1;
-                    self.size_bytes = self.size_bytes.saturating_add(disk::size_bytes(&stat));
-                    self.modified_ns = self.modified_ns.max(disk::modified_ns(&stat));
+                    self.size_bytes = self.size_bytes.saturating_add(seen.size_bytes);
+                    self.modified_ns = self.modified_ns.max(seen.modified_ns);
                 }
                 FileType::Symlink => self.files += 1,
                 _ => return Err(io::Error::other("it holds a pipe, socket or device")),
@@ -230,22 +319,21 @@ impl Sum {
 }
 
 /// What makes a look differ: inode, size and both times.
-fn note(print: &mut blake3::Hasher, stat: &Stat) {
-    print.update(&disk::FileId::of(stat).inode.to_le_bytes());
-    print.update(&disk::size_bytes(stat).to_le_bytes());
-    print.update(&disk::modified_ns(stat).to_le_bytes());
-    print.update(&disk::changed_ns(stat).to_le_bytes());
+fn note(print: &mut blake3::Hasher, seen: &Seen) {
+    print.update(&seen.inode.to_le_bytes());
+    print.update(&seen.size_bytes.to_le_bytes());
+    print.update(&seen.modified_ns.to_le_bytes());
+    print.update(&seen.changed_ns.to_le_bytes());
 }
 
 /// Names as they can be shown, with what they are.
-fn kinds(folder: &OwnedFd, names: &[OsString]) -> Vec<(String, Option<Stat>)> {
-    names.iter().map(|name| (name.to_string_lossy().into_owned(), disk::stat(folder, name).ok())).collect()
+fn kinds(folder: &impl Shelf, names: &[OsString]) -> Vec<(String, Option<Seen>)> {
+    names.iter().map(|name| (name.to_string_lossy().into_owned(), folder.seen(name).ok())).collect()
 }
 
-fn views(names: &[(String, Option<Stat>)]) -> Vec<Name<'_>> {
-    let is_folder =
-        |stat: &Option<Stat>| stat.as_ref().is_some_and(|stat| disk::file_type(stat) == FileType::Directory);
-    names.iter().map(|(name, stat)| Name { name, is_folder: is_folder(stat) }).collect()
+fn views(names: &[(String, Option<Seen>)]) -> Vec<Name<'_>> {
+    let is_folder = |seen: &Option<Seen>| seen.is_some_and(|seen| seen.kind == FileType::Directory);
+    names.iter().map(|(name, seen)| Name { name, is_folder: is_folder(seen) }).collect()
 }
 
 fn join(folder: &str, name: &str) -> String {

@@ -7,6 +7,8 @@
 
 mod error;
 mod list;
+mod objects;
+mod place;
 mod reference;
 mod settle;
 mod take;
@@ -23,6 +25,8 @@ use crate::domain::inbox::{Hints, Ignores};
 
 pub use crate::backends::watch::{Wake, Watch, WatchMode};
 pub use error::InboxError;
+pub use objects::Objects;
+pub use place::Inbox;
 pub use reference::{decode, encode, shown};
 pub use take::Hashed;
 pub use trash::{Expired, TRASH_FOLDER, TrashPlace, Trashed, UNDONE, expire, trash_name};
@@ -128,9 +132,9 @@ pub struct Listing {
     pub problems: Vec<Problem>,
 }
 
-/// The inbox folder. It need not exist: a share may come and go.
+/// An inbox that is a folder. It need not exist: a share may come and go.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct Folder {
     path: PathBuf,
     settings: Settings,
     ignores: Ignores,
@@ -138,7 +142,7 @@ pub struct Inbox {
     sync: FolderSync,
 }
 
-impl Inbox {
+impl Folder {
     /// An inbox at this path of the machine's.
     #[must_use]
     pub fn new(path: &Path, settings: Settings) -> Self {
@@ -161,6 +165,6 @@ impl Inbox {
             WatchMode::Poll => settings.poll_seconds,
         };
         let (debounce, period) = (Duration::from_millis(settings.debounce_ms), Duration::from_secs(seconds.max(1)));
-        Watch::new(&self.path, settings.watch, debounce, period)
+        Watch::new(Some(&self.path), settings.watch, debounce, period)
     }
 }

@@ -10,7 +10,7 @@ use blake3::Hash;
 use rustix::fs::FileType;
 
 use super::trash::{NAMES_MAX, TRASH_FOLDER, TrashPlace, Trashed, check_date, trash_name};
-use super::{Entry, Inbox, InboxError, Kind, reference};
+use super::{Entry, Folder, InboxError, Kind, reference};
 use crate::backends::disk::{self, FileId, Place, Taken};
 
 /// What an entry's content is.
@@ -22,7 +22,7 @@ pub struct Hashed {
     pub size_bytes: u64,
 }
 
-impl Inbox {
+impl Folder {
     /// Opens a file of the inbox for reading; no link is followed.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Inbox {
     /// The hash of a file, or of a folder that is one thing, as it is now.
     ///
     /// # Errors
-    /// As [`Inbox::open`] and [`Inbox::open_folder`]; `Io` when something in it cannot be read.
+    /// As [`Folder::open`] and [`Folder::open_folder`]; `Io` when something in it cannot be read.
     pub fn hash_now(&self, path: &str, folder: bool) -> Result<Hashed, InboxError> {
         let hashed = match folder {
             true => disk::tree(self.open_folder(path)?, self.settings.entries_max)
@@ -60,7 +60,7 @@ impl Inbox {
     /// The paths of all files in a folder that is one thing, in order.
     ///
     /// # Errors
-    /// As [`Inbox::open_folder`]; `Io` when something in it cannot be read.
+    /// As [`Folder::open_folder`]; `Io` when something in it cannot be read.
     pub fn paths(&self, path: &str) -> Result<Vec<OsString>, InboxError> {
         let paths = disk::paths(self.open_folder(path)?, self.settings.entries_max);
         paths.map_err(|error| InboxError::of(path, error))
@@ -69,7 +69,7 @@ impl Inbox {
     /// Hashes an entry through a bounded buffer.
     ///
     /// # Errors
-    /// [`InboxError::Changed`] when it is not as listed, or changes meanwhile; else as [`Inbox::open`].
+    /// [`InboxError::Changed`] when it is not as listed, or changes meanwhile; else as [`Folder::open`].
     pub fn hash(&self, entry: &Entry) -> Result<Hashed, InboxError> {
         let fail = |error| InboxError::of(&entry.path, error);
         let changed = || InboxError::Changed { path: entry.path.clone(), now: entry.path.clone() };

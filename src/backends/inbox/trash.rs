@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Inbox, InboxError};
+use super::{Folder, InboxError};
 use crate::{backends::disk, domain::custody};
 
 /// The trash inside the inbox, used when the store's is on another file system.
@@ -121,7 +121,7 @@ fn is_changed(path: &Path, kind: std::fs::FileType) -> io::Result<bool> {
     Ok(custody::emm_id(hash.to_hex().as_str()) != id)
 }
 
-impl Inbox {
+impl Folder {
     /// [`expire`] for both trashes that this inbox uses.
     ///
     /// # Errors

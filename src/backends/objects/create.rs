@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use super::{Bucket, ObjectsError};
 
 /// The name of the mark: `x-amz-meta-emm-put`.
-const MARK: &str = "emm-put";
+pub(super) const MARK: &str = "emm-put";
 /// The first pause before a repetition, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 /// Who wrote what lies under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Bucket {
         payload: PutPayload,
         mark: &str,
     ) -> Result<bool, ObjectsError> {
-        let (end, mut pause) = (Instant::now() + self.patience, PAUSES.0);
+        let (end, mut pause) = (Instant::now() + self.server.patience, PAUSES.0);
         loop {
             let failure = match self.put(path, payload.clone(), mark).await {
                 Ok(()) => return Ok(true),
@@ -58,7 +58,7 @@ impl Bucket {
                 Err(error) => error,
             };
             if Instant::now() + pause > end {
-                let patience_ms = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
+                let patience_ms = u64::try_from(self.server.patience.as_millis()).unwrap_or(u64::MAX);
                 return Err(ObjectsError::Unsure { key: path.to_string(), patience_ms, source: Box::new(failure) });
             }
             tokio::time::sleep(pause).await;
@@ -70,13 +70,13 @@ impl Bucket {
     pub(super) async fn put(&self, path: &Path, payload: PutPayload, mark: &str) -> Result<(), Error> {
         let attributes = Attributes::from_iter([(Attribute::Metadata(MARK.into()), mark.to_owned())]);
         let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
-        self.objects.put_opts(path, payload, options).await.map(drop)
+        self.server.objects.put_opts(path, payload, options).await.map(drop)
     }
 
     /// Whose mark the object has.
     pub(super) async fn whose(&self, path: &Path, mark: &str) -> Result<Whose, Error> {
         let options = GetOptions { head: true, ..GetOptions::default() };
-        match self.objects.get_opts(path, options).await {
+        match self.server.objects.get_opts(path, options).await {
             Ok(object) => {
                 let found = object.attributes.get(&Attribute::Metadata(MARK.into()));
                 Ok(if found.is_some_and(|found| found.as_ref() == mark) { Whose::Ours } else { Whose::Another })

@@ -1,22 +1,33 @@
-//! A bucket of S3 or of what speaks like it, used by put-if-absent, get and list: all that AWS, SeaweedFS and lakeFS share.
+//! A bucket of S3 or of what speaks like it, used by put-if-absent, get and list, all that AWS, SeaweedFS and lakeFS share;
+//! and, where it holds files that come and go (a vault, an inbox), by taking away what is still as it was seen.
 
 mod create;
+mod files;
 mod http;
+mod large;
 mod probe;
+mod remove;
 mod settings;
+mod tree;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
 use object_store::{
     BackoffConfig, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
-    aws::{AmazonS3Builder, S3ConditionalPut},
+    aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut},
     path::Path,
 };
 
+pub use files::{Level, Object};
 use http::Http;
 pub use probe::WRITERS;
+pub use remove::{Removal, Removed};
 pub use settings::Settings;
+pub use tree::{Branch, Node};
+
+/// Bytes that a key may have on S3.
+const KEY_BYTES_MAX: usize = 1024;
 
 /// Why a bucket did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +46,17 @@ pub enum ObjectsError {
     /// There is no such object.
     #[error("{0} is not in the bucket")]
     NotFound(String),
+    /// What was to be written is not what it had been.
+    #[error("{0} changed while it was copied into the bucket")]
+    Changed(String),
+    /// A file of this machine could not be read or written on the way to or from the bucket.
+    #[error("{key}: {source}")]
+    File {
+        /// The key.
+        key: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Whether it was written is not known: it counts as not written, and whoever tries again finds out.
     #[error("{key}: no sure answer from the bucket in {patience_ms} ms: {source}")]
     Unsure {
@@ -65,9 +87,16 @@ impl From<object_store::Error> for ObjectsError {
 /// A bucket, below its prefix; cheap to clone.
 #[derive(Clone)]
 pub struct Bucket {
-    objects: Arc<dyn ObjectStore>,
-    name: String,
+    server: Arc<Server>,
     prefix: String,
+    removal: Removal,
+}
+
+/// What is shared by all prefixes of a bucket.
+struct Server {
+    objects: AmazonS3,
+    http: Http,
+    name: String,
     patience: Duration,
 }
 
@@ -96,7 +125,7 @@ impl Bucket {
             retry_timeout: patience,
         };
         let mut builder = AmazonS3Builder::new()
-            .with_http_connector(http)
+            .with_http_connector(http.clone())
             .with_retry(retry)
             .with_bucket_name(&settings.bucket)
             .with_region(&settings.region)
@@ -109,7 +138,15 @@ impl Bucket {
             builder = builder.with_endpoint(&settings.endpoint).with_allow_http(plain);
         }
         let objects = builder.build().map_err(|error| wrong(error.to_string()))?;
-        Ok(Bucket { objects: Arc::new(objects), name: settings.bucket.clone(), prefix, patience })
+        let server = Arc::new(Server { objects, http, name: settings.bucket.clone(), patience });
+        Ok(Bucket { server, prefix, removal: Removal::Looked })
+    }
+
+    /// What lies below a folder of it, as a bucket of its own.
+    #[must_use]
+    pub fn below(&self, folder: &str) -> Bucket {
+        let prefix = if self.prefix.is_empty() { folder.to_owned() } else { format!("{}/{folder}", self.prefix) };
+        Bucket { prefix, ..self.clone() }
     }
 
     /// The content of an object.
@@ -117,7 +154,7 @@ impl Bucket {
     /// # Errors
     /// `NotFound`; what the server says.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, ObjectsError> {
-        let object = self.objects.get(&self.key(key)?).await?;
+        let object = self.server.objects.get(&self.key(key)?).await?;
         Ok(object.bytes().await?.to_vec())
     }
 
@@ -127,7 +164,7 @@ impl Bucket {
     /// What the server says.
     pub async fn names(&self, folder: &str) -> Result<Vec<String>, ObjectsError> {
         let prefix = self.key(folder)?;
-        let objects: Vec<_> = self.objects.list(Some(&prefix)).try_collect().await?;
+        let objects: Vec<_> = self.server.objects.list(Some(&prefix)).try_collect().await?;
         let below = |object: &ObjectMeta| {
             let parts = object.location.prefix_match(&prefix)?;
             Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
@@ -139,13 +176,32 @@ impl Bucket {
 
     fn key(&self, key: &str) -> Result<Path, ObjectsError> {
         let whole = if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
-        Path::parse(&whole).map_err(|error| ObjectsError::Key { key: key.to_owned(), reason: error.to_string() })
+        let wrong = |reason: String| ObjectsError::Key { key: key.to_owned(), reason };
+        if whole.len() > KEY_BYTES_MAX {
+            return Err(wrong(format!("it has more than the {KEY_BYTES_MAX} bytes that a key may have")));
+        }
+        Path::parse(&whole).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+impl Bucket {
+    /// As people write it: `s3://bucket/prefix`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("s3://{}/{}", self.server.name, self.prefix)
+    }
+}
+
+/// The same keys of the same bucket.
+impl PartialEq for Bucket {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.server.name, &self.prefix) == (&other.server.name, &other.prefix)
     }
 }
 
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bucket {} (prefix {:?})", self.name, self.prefix)
+        write!(f, "bucket {} (prefix {:?})", self.server.name, self.prefix)
     }
 }
 

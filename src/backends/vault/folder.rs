@@ -70,8 +70,8 @@ pub struct Stat {
     pub modified_ns: i64,
     /// Whether it is a folder.
     pub is_folder: bool,
-    /// Device and inode.
-    pub id: FileId,
+    /// Device and inode; nothing in a bucket.
+    pub id: Option<FileId>,
 }
 
 impl Folder {
@@ -119,15 +119,7 @@ impl Folder {
     /// # Errors
     /// As [`Folder::open_file`]; `Io` when it is larger.
     pub fn read(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, VaultError> {
-        let file = self.open_file(path)?;
-        let mut bytes = Vec::new();
-        file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| VaultError::of(path, error))?;
-        if bytes.len() as u64 > bytes_max {
-            let source =
-                io::Error::new(io::ErrorKind::InvalidData, format!("larger than the {bytes_max} bytes asked for"));
-            return Err(VaultError::Io { path: path.to_owned(), source });
-        }
-        Ok(bytes)
+        read_most(self.open_file(path)?, bytes_max).map_err(|error| VaultError::of(path, error))
     }
 
     /// The blake3 hash and size of a file, streamed.
@@ -153,7 +145,7 @@ impl Folder {
                 size_bytes: disk::size_bytes(&stat),
                 modified_ns: disk::modified_ns(&stat),
                 is_folder: disk::file_type(&stat) == FileType::Directory,
-                id: FileId::of(&stat),
+                id: Some(FileId::of(&stat)),
             })),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(VaultError::of(path, error)),
@@ -201,4 +193,15 @@ impl Folder {
             Err(error) => Err(VaultError::of(path, error)),
         }
     }
+}
+
+/// All that a file has, if that is at most `bytes_max`.
+pub(super) fn read_most(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let message = format!("larger than the {bytes_max} bytes asked for");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(bytes)
 }

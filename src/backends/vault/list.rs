@@ -1,4 +1,4 @@
-//! A folder as vault: every file that Obsidian would show, in order of the paths.
+//! Every file of a vault that Obsidian would show, in order of the paths.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,7 +7,9 @@ use rustix::fs::FileType;
 
 use super::VaultError;
 use super::folder::Folder;
+use super::objects::{Objects, of};
 use crate::backends::disk::{self, TREE_DEPTH_MAX};
+use crate::backends::objects::{Branch, Node};
 
 /// A folder that holds this is a repository: what it has is a program's text, not its owner's notes.
 const REPOSITORY: &str = ".git";
@@ -47,10 +49,7 @@ impl Folder {
         let mut listing = Listing::default();
         let root = self.inner.parents.open("").map_err(|error| VaultError::of("", error))?;
         self.walk(&root.fd, "", 0, &mut listing)?;
-        // By whole paths: `a.md` comes before `a/b.md`, though the walk entered the folder `a` first.
-        listing.files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-        listing.folders.sort_unstable();
-        Ok(listing)
+        Ok(sorted(listing))
     }
 
     fn walk(&self, folder: &OwnedFd, path: &str, depth: usize, listing: &mut Listing) -> Result<(), VaultError> {
@@ -68,7 +67,7 @@ impl Folder {
         }
         for name in names {
             let shown = name.to_string_lossy();
-            if shown.starts_with('.') || SKIPPED.contains(&&*shown) {
+            if is_skipped(&shown) {
                 continue;
             }
             let inner = if path.is_empty() { shown.to_string() } else { format!("{path}/{shown}") };
@@ -121,4 +120,50 @@ impl Folder {
             _ => Ok(Some("neither file nor folder".to_owned())),
         }
     }
+}
+
+impl Objects {
+    /// As [`Folder::list`], of what lies below the prefix of the vault.
+    ///
+    /// # Errors
+    /// `Io` beyond the configured number of files; what the bucket says.
+    pub async fn list(&self) -> Result<Listing, VaultError> {
+        let listed = self.inner.bucket.list("", self.inner.settings.listed_files_max).await;
+        let mut listing = Listing::default();
+        enter(&Branch::of(listed.map_err(|error| of("", error))?), "", 0, &mut listing);
+        Ok(sorted(listing))
+    }
+}
+
+fn enter(branch: &Branch, path: &str, depth: usize, listing: &mut Listing) {
+    if depth > 0 && branch.0.contains_key(REPOSITORY) {
+        return;
+    }
+    for (name, node) in branch.0.iter().filter(|(name, _)| !is_skipped(name)) {
+        let inner = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+        match node {
+            Node::Object(object) => {
+                let (size_bytes, modified_ns) = (object.size_bytes, object.modified_ns);
+                listing.files.push(Listed { path: inner, size_bytes, modified_ns });
+            }
+            Node::Folder(_) if depth >= TREE_DEPTH_MAX => {
+                listing.problems.push((inner, format!("more than {TREE_DEPTH_MAX} folders deep: not entered")));
+            }
+            Node::Folder(branch) => {
+                listing.folders.push(inner.clone());
+                enter(branch, &inner, depth + 1, listing);
+            }
+        }
+    }
+}
+
+fn is_skipped(name: &str) -> bool {
+    name.starts_with('.') || SKIPPED.contains(&name)
+}
+
+/// By whole paths: `a.md` comes before `a/b.md`, though a walk enters the folder `a` first.
+fn sorted(mut listing: Listing) -> Listing {
+    listing.files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+    listing.folders.sort_unstable();
+    listing
 }

@@ -1,67 +1,47 @@
 //! The owner's vault: notes and originals under vault-relative paths, created only where nothing is, never deleted, only
 //! moved to the trash.
 //!
-//! What every vault gives, a folder now and an object store later: keys are `/`-separated paths, put-if-absent, get, list,
-//! and taking away into the store's trash. Blocking work runs off the runtime; dropping a call does not tear a write apart.
+//! What every vault gives, in a folder and in a bucket: keys are `/`-separated paths, put-if-absent, get, list, and taking
+//! away into the store's trash. Blocking work runs off the runtime; dropping a call does not tear a write apart.
 
 mod error;
 mod folder;
 mod list;
 mod names;
+mod objects;
 mod parents;
 mod paths;
 mod probe;
 mod replace;
+mod settings;
 mod tree;
 mod write;
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
-use serde::{Deserialize, Serialize};
 
 pub use error::VaultError;
 pub use folder::{Created, Folder, Removed, Stat};
 pub use list::{Listed, Listing};
+pub use objects::Objects;
+pub(crate) use objects::of;
 pub use paths::split;
 pub use probe::{NoReplace, Probe};
 pub use replace::Discarded;
+pub use settings::{Backend, FolderSettings, S3Settings, Settings};
+pub use tree::OpenTree;
 
-/// `[vault]`: how the vault is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// A vault that is a folder.
-    pub folder: FolderSettings,
-}
-
-/// `[vault.folder]`: how a folder is used as vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FolderSettings {
-    /// Folders whose names are remembered, to see `Ä.md` beside `ä.md` without reading the folder each time.
-    pub remembered_folders_max: usize,
-    /// How long remembered names serve before the folder is read again, in milliseconds, even if it looks unchanged.
-    pub remembered_names_ms: u64,
-    /// Files that a listing gives at most; beyond it the listing fails rather than lies.
-    pub listed_files_max: usize,
-    /// Whether new files may be made without a temporary name (`O_TMPFILE`) where the file system can.
-    pub unnamed_files: bool,
-}
-
-impl Default for FolderSettings {
-    fn default() -> Self {
-        Self { remembered_folders_max: 64, remembered_names_ms: 2000, listed_files_max: 2_000_000, unnamed_files: true }
-    }
-}
+use super::trash::{Trash, mixed};
 
 /// Where notes and originals live.
 #[derive(Debug, Clone)]
 pub enum Vault {
     /// A folder of this machine, or one mounted on it.
     Folder(Folder),
+    /// A bucket.
+    Objects(Objects),
 }
 
 impl Vault {
@@ -79,8 +59,13 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn create(&self, path: &str, bytes: Vec<u8>, tag: &str) -> Result<Created, VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        blocking(move || folder.create(&path, &bytes, &tag)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path, tag) = (folder.clone(), path.to_owned(), tag.to_owned());
+                blocking(move || folder.create(&path, &bytes, &tag)).await
+            }
+            Self::Objects(objects) => objects.create(path, &bytes).await,
+        }
     }
 
     /// Copies a file of any size to a new path if its hash is the expected one; see [`Folder::create_from_file`].
@@ -94,17 +79,13 @@ impl Vault {
         expected: Hash,
         tag: &str,
     ) -> Result<Created, VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        blocking(move || folder.create_from_file(&path, &source, &expected, &tag)).await
-    }
-
-    /// Writes a file again if its content is still what we wrote; see [`Folder::replace`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn replace(&self, path: &str, expected: Hash, bytes: Vec<u8>, tag: &str) -> Result<(), VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        blocking(move || folder.replace(&path, &expected, &bytes, &tag)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path, tag) = (folder.clone(), path.to_owned(), tag.to_owned());
+                blocking(move || folder.create_from_file(&path, &source, &expected, &tag)).await
+            }
+            Self::Objects(objects) => objects.create_from_file(path, source, expected).await,
+        }
     }
 
     /// Renames a file inside the vault to a free path, durably; see [`Folder::rename`].
@@ -112,11 +93,16 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), VaultError> {
-        let (folder, from, to) = self.parts(from, to);
-        blocking(move || folder.rename(&from, &to)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, from, to) = (folder.clone(), from.to_owned(), to.to_owned());
+                blocking(move || folder.rename(&from, &to)).await
+            }
+            Self::Objects(objects) => objects.rename(from, to).await,
+        }
     }
 
-    /// Takes a file out of the vault into the store's trash; see [`Folder::remove_to`].
+    /// Takes a file out of the vault into the store's trash of a day; see [`Folder::remove_to`].
     ///
     /// # Errors
     /// As there.
@@ -124,13 +110,20 @@ impl Vault {
         &self,
         path: &str,
         expected: Hash,
-        trash: &Path,
-        name: &str,
+        (trash, day, name): (&Trash, &str, &str),
         tag: &str,
     ) -> Result<Removed, VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        let (trash, name): (PathBuf, String) = (trash.to_owned(), name.to_owned());
-        blocking(move || folder.remove_to(&path, &expected, &trash, &name, &tag)).await
+        match (self, trash) {
+            (Self::Folder(folder), Trash::Folder(trash)) => {
+                let (folder, path, tag) = (folder.clone(), path.to_owned(), tag.to_owned());
+                let (trash, name): (PathBuf, String) = (trash.join(day), name.to_owned());
+                blocking(move || folder.remove_to(&path, &expected, &trash, &name, &tag)).await
+            }
+            (Self::Objects(objects), Trash::Bucket(trash)) => {
+                objects.remove_to(path, expected, trash, &format!("{day}/{name}")).await
+            }
+            _ => Err(VaultError::of(path, mixed())),
+        }
     }
 
     /// Copies a whole folder to a new path if the hash of its tree is the expected one; see [`Folder::create_tree`].
@@ -140,15 +133,20 @@ impl Vault {
     pub async fn create_tree(
         &self,
         path: &str,
-        source: OwnedFd,
+        source: OpenTree,
         expected: Hash,
         tag: &str,
     ) -> Result<Created, VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        blocking(move || folder.create_tree(&path, &source, &expected, &tag)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path, tag) = (folder.clone(), path.to_owned(), tag.to_owned());
+                blocking(move || folder.create_tree(&path, &source, &expected, &tag)).await
+            }
+            Self::Objects(objects) => objects.create_tree(path, &source, expected).await,
+        }
     }
 
-    /// Takes a whole folder out of the vault into the store's trash; see [`Folder::remove_tree_to`].
+    /// Takes a whole folder out of the vault into the store's trash of a day; see [`Folder::remove_tree_to`].
     ///
     /// # Errors
     /// As there.
@@ -156,22 +154,34 @@ impl Vault {
         &self,
         path: &str,
         expected: Hash,
-        trash: &Path,
-        name: &str,
+        (trash, day, name): (&Trash, &str, &str),
         tag: &str,
     ) -> Result<Removed, VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        let (trash, name): (PathBuf, String) = (trash.to_owned(), name.to_owned());
-        blocking(move || folder.remove_tree_to(&path, &expected, &trash, &name, &tag)).await
+        match (self, trash) {
+            (Self::Folder(folder), Trash::Folder(trash)) => {
+                let (folder, path, tag) = (folder.clone(), path.to_owned(), tag.to_owned());
+                let (trash, name): (PathBuf, String) = (trash.join(day), name.to_owned());
+                blocking(move || folder.remove_tree_to(&path, &expected, &trash, &name, &tag)).await
+            }
+            (Self::Objects(objects), Trash::Bucket(trash)) => {
+                objects.remove_tree_to(path, expected, trash, &format!("{day}/{name}")).await
+            }
+            _ => Err(VaultError::of(path, mixed())),
+        }
     }
 
     /// Opens a folder that is one thing, to be copied elsewhere; see [`Folder::open_tree`].
     ///
     /// # Errors
     /// As there.
-    pub async fn open_tree(&self, path: &str) -> Result<OwnedFd, VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.open_tree(&path)).await
+    pub async fn open_tree(&self, path: &str) -> Result<OpenTree, VaultError> {
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.open_tree(&path).map(OpenTree::from)).await
+            }
+            Self::Objects(objects) => objects.open_tree(path).await,
+        }
     }
 
     /// The hash of a folder's tree and the bytes of its files; see [`Folder::hash_tree`].
@@ -179,8 +189,13 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn hash_tree(&self, path: &str) -> Result<(Hash, u64), VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.hash_tree(&path)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.hash_tree(&path)).await
+            }
+            Self::Objects(objects) => objects.hash_tree(path).await,
+        }
     }
 
     /// The whole content of a file of at most `bytes_max`.
@@ -188,8 +203,16 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NotFound`]; `Io` when it is larger.
     pub async fn read(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.read(&path, bytes_max)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.read(&path, bytes_max)).await
+            }
+            Self::Objects(objects) => {
+                let (file, _) = objects.fetch(path).await?;
+                folder::read_most(file, bytes_max).map_err(|error| VaultError::of(path, error))
+            }
+        }
     }
 
     /// Opens a regular file for reading, to be streamed.
@@ -197,8 +220,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NotFound`]; [`VaultError::Escapes`] for a link that leads out.
     pub async fn open(&self, path: &str) -> Result<File, VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.open_file(&path)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.open_file(&path)).await
+            }
+            Self::Objects(objects) => objects.fetch(path).await.map(|(file, _)| file),
+        }
     }
 
     /// The blake3 hash and size of a file, streamed.
@@ -206,8 +234,13 @@ impl Vault {
     /// # Errors
     /// As [`Vault::open`].
     pub async fn hash(&self, path: &str) -> Result<(Hash, u64), VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.hash(&path)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.hash(&path)).await
+            }
+            Self::Objects(objects) => objects.hash(path).await,
+        }
     }
 
     /// Size and time of a file; `None` when nothing is there.
@@ -215,8 +248,13 @@ impl Vault {
     /// # Errors
     /// When the path is refused or the disk fails.
     pub async fn stat(&self, path: &str) -> Result<Option<Stat>, VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.stat(&path)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.stat(&path)).await
+            }
+            Self::Objects(objects) => objects.stat(path).await,
+        }
     }
 
     /// Whether anything is at this path.
@@ -232,8 +270,13 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn list(&self) -> Result<Listing, VaultError> {
-        let (folder, ..) = self.parts("", "");
-        blocking(move || folder.list()).await
+        match self {
+            Self::Folder(folder) => {
+                let folder = folder.clone();
+                blocking(move || folder.list()).await
+            }
+            Self::Objects(objects) => objects.list().await,
+        }
     }
 
     /// The name in `folder` that has the same collision key as `name`, if any; see [`Folder::taken`].
@@ -241,17 +284,27 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn taken(&self, folder: &str, name: &str, key: fn(&str) -> String) -> Result<Option<String>, VaultError> {
-        let (vault, folder, name) = self.parts(folder, name);
-        blocking(move || vault.taken(&folder, &name, key)).await
+        match self {
+            Self::Folder(vault) => {
+                let (vault, folder, name) = (vault.clone(), folder.to_owned(), name.to_owned());
+                blocking(move || vault.taken(&folder, &name, key)).await
+            }
+            Self::Objects(objects) => objects.taken(folder, name, key).await,
+        }
     }
 
-    /// Removes a folder if nothing is in it; `false` when something is, or it is gone already.
+    /// Removes a folder if nothing is in it; `false` when something is, or it is gone already, as in a bucket it always is.
     ///
     /// # Errors
     /// When the path is refused or the disk fails.
     pub async fn remove_dir_if_empty(&self, path: &str) -> Result<bool, VaultError> {
-        let (folder, path, _) = self.parts(path, "");
-        blocking(move || folder.remove_dir_if_empty(&path)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path) = (folder.clone(), path.to_owned());
+                blocking(move || folder.remove_dir_if_empty(&path)).await
+            }
+            Self::Objects(_) => Ok(false),
+        }
     }
 
     /// Clears what a killed writer of this item left beside `path`; see [`Folder::discard_temporaries`].
@@ -259,23 +312,33 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn discard_temporaries(&self, path: &str, tag: &str, ours: Vec<Hash>) -> Result<Discarded, VaultError> {
-        let (folder, path, tag) = self.parts(path, tag);
-        blocking(move || folder.discard_temporaries(&path, &tag, &ours)).await
+        match self {
+            Self::Folder(folder) => {
+                let (folder, path, tag) = (folder.clone(), path.to_owned(), tag.to_owned());
+                blocking(move || folder.discard_temporaries(&path, &tag, &ours)).await
+            }
+            // What appears in a bucket is whole.
+            Self::Objects(_) => Ok(Discarded::default()),
+        }
     }
 
-    /// What this vault can do, tried out; see [`Folder::probe`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn probe(&self, beside: Option<&Path>) -> Result<Probe, VaultError> {
-        let (folder, ..) = self.parts("", "");
-        let beside = beside.map(Path::to_owned);
-        blocking(move || folder.probe(beside.as_deref())).await
+    /// The folder that a watch can look at; nothing in a bucket.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder.path()),
+            Self::Objects(_) => None,
+        }
     }
+}
 
-    fn parts(&self, first: &str, second: &str) -> (Folder, String, String) {
-        let Self::Folder(folder) = self;
-        (folder.clone(), first.to_owned(), second.to_owned())
+/// Where it is, for people.
+impl std::fmt::Display for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.path().display()),
+            Self::Objects(objects) => f.write_str(&objects.bucket().url()),
+        }
     }
 }
 

@@ -7,6 +7,9 @@ const NAME_BYTES_MAX: usize = 255;
 /// Bytes of a path that one call of the operating system takes.
 const PATH_BYTES_MAX: usize = 4095;
 
+/// Bytes of a path above which a refused key of a bucket is one that was too long.
+pub(super) const KEY_BYTES_SAFE: usize = 800;
+
 /// Splits a path into its folder (empty for the vault itself) and its name.
 ///
 /// # Errors

@@ -2,7 +2,9 @@
 //!
 //! A tree grows beside its place under a temporary name and gets its own in one rename, so nobody ever sees a half one.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -15,6 +17,63 @@ use super::parents::Parent;
 use super::paths::split;
 use super::replace::swap_tag;
 use crate::backends::disk::{self, Place, Taken};
+
+/// A folder that is one thing, open to be read; that of a bucket is a copy, which goes when this is dropped.
+#[derive(Debug)]
+pub struct OpenTree {
+    folder: OwnedFd,
+    copy: Option<tempfile::TempDir>,
+}
+
+impl From<OwnedFd> for OpenTree {
+    fn from(folder: OwnedFd) -> Self {
+        OpenTree { folder, copy: None }
+    }
+}
+
+impl AsFd for OpenTree {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+}
+
+impl OpenTree {
+    /// An empty folder of this machine, to be filled.
+    pub(crate) fn spooled(spool: &Path) -> io::Result<OpenTree> {
+        let copy = tempfile::Builder::new().prefix(".tree-").tempdir_in(spool)?;
+        Ok(OpenTree { folder: disk::open_root(copy.path())?, copy: Some(copy) })
+    }
+
+    /// A new file in a folder that is being filled.
+    pub(crate) fn create(&self, path: &str) -> io::Result<File> {
+        split(path).map_err(io::Error::other)?;
+        let root = self.copy.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(root.path()))?;
+        File::create_new(path)
+    }
+
+    /// A file in it; no link is followed.
+    pub(crate) fn open(&self, path: &str) -> io::Result<File> {
+        let (folders, name) = split(path).map_err(io::Error::other)?;
+        let mut folder = self.folder.try_clone()?;
+        for name in folders.split('/').filter(|name| !name.is_empty()) {
+            folder = disk::open_folder(&folder, name.as_ref())?;
+        }
+        disk::open_file(folder, name.as_ref())
+    }
+
+    /// The hashes and sizes of its plain files, by their paths; what is none is left out.
+    pub(crate) fn files(&self, entries_max: usize) -> io::Result<BTreeMap<String, (Hash, u64)>> {
+        let paths = disk::paths(&self.folder, entries_max)?;
+        let hashed = paths.into_iter().filter_map(|path| {
+            let path = path.into_string().ok()?;
+            let file = self.open(&path).ok()?;
+            Some(disk::hash(&file).map(|file| (path, file)))
+        });
+        hashed.collect()
+    }
+}
 
 impl Folder {
     /// Opens a folder of the vault that is one thing; the last name is never followed as a link.

@@ -214,8 +214,8 @@ impl Answer<Overview> for FileSystem {
         let index = self.parts.index.clone();
         let indexed = blocking(move || index.len()).await?;
         Ok(Overall {
-            vault: self.parts.vault_path.display().to_string(),
-            inbox: self.parts.inbox.path().display().to_string(),
+            vault: self.parts.vault.to_string(),
+            inbox: self.parts.inbox.to_string(),
             items: items.collect(),
             indexed: indexed.map_err(Error::unavailable)? as usize,
             labels: self.knowledge.labels(),

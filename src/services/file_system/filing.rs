@@ -17,7 +17,6 @@ use crate::{
     domain::custody::{Chain, Effect, Origin, Plan, Standing},
     fault,
     rpc::{Code, Error, Result},
-    services::blocking::blocking,
 };
 
 /// A plan that the journal has.
@@ -232,22 +231,10 @@ impl FileSystem {
 
     /// The last effect: the original leaves the inbox for the dated trash, and is hashed once more there.
     pub(super) async fn take_from_inbox(&self, item: &Item, date: &str) -> Result<()> {
-        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (place, hash) = (item.place.clone(), parse_hash(&item.hash)?);
-        let (date, emm_id) = (date.to_owned(), item.emm_id.clone());
-        let take = move || {
-            let taken = inbox.take_to_trash(&place, &hash, &trash, &date, &emm_id);
-            // Folders that it leaves empty go as well, but not those that say where things belong.
-            let mut folder = place.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-            while let Some(path) = folder {
-                if !inbox.remove_empty_folder(&path).unwrap_or(false) {
-                    break;
-                }
-                folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-            }
-            taken
-        };
-        match blocking(take).await? {
+        let (inbox, trash, hash) = (&self.parts.inbox, &self.parts.trash, parse_hash(&item.hash)?);
+        let taken = inbox.take_to_trash(&item.place, hash, (trash, date), &item.emm_id).await;
+        inbox.remove_empty_above(&item.place).await;
+        match taken {
             Ok(_) => Ok(()),
             // Its owner took it back after it was filed, or put other bytes in its place: both are theirs to do.
             Err(InboxError::NotFound { .. } | InboxError::Changed { .. }) => Ok(()),
@@ -261,12 +248,9 @@ impl FileSystem {
         // The journal itself is asked: what another node undid must not be taken for filed.
         let Some(chain) = self.chains.reload(&item.emm_id).await?.filter(Chain::in_vault) else { return Ok(None) };
         let Some((_, plan)) = &chain.plan else { return Err(Error::internal("a filed item has no plan")) };
-        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (date, emm_id, place) = (plan.trash.clone(), item.emm_id.clone(), item.place.clone());
-        let look = move || Ok((inbox.exists(&place)?, inbox.find_in_trash(&trash, &date, &emm_id)?.is_empty()));
-        let looked: Result<_, InboxError> = blocking(look).await?;
-        let (there, untaken) = looked?;
-        if !there {
+        let (inbox, trash) = (&self.parts.inbox, &self.parts.trash);
+        let untaken = inbox.find_in_trash(trash, &plan.trash, &item.emm_id).await?.is_empty();
+        if !inbox.exists(&item.place).await? {
             // The same request again, whose reply was lost: it is done.
             return Ok(Some(self.filed(item, plan, false)));
         }

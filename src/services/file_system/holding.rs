@@ -11,7 +11,6 @@ use crate::{
     domain::custody::{Chain, Effect, Standing},
     fault,
     rpc::{Error, Result},
-    services::blocking::blocking,
 };
 
 /// The dated folder of quarantined items: a date that never expires, for the trash inside an inbox is cleared by date.
@@ -50,10 +49,8 @@ impl FileSystem {
         if standing != Standing::Quarantined {
             return Ok(standing);
         }
-        let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
-        let (place, hash, emm_id) = (item.place.clone(), parse_hash(&item.hash)?, item.emm_id.clone());
-        let take = move || inbox.take_to_trash(&place, &hash, &quarantine, NEVER, &emm_id);
-        match blocking(take).await? {
+        let (quarantine, hash) = (&self.parts.quarantine, parse_hash(&item.hash)?);
+        match self.parts.inbox.take_to_trash(&item.place, hash, (quarantine, NEVER), &item.emm_id).await {
             Ok(_) | Err(InboxError::NotFound { .. } | InboxError::Changed { .. }) => Ok(standing),
             Err(error) => Err(error.into()),
         }
@@ -71,10 +68,7 @@ impl FileSystem {
         let held = self.in_quarantine(emm_id).await?;
         let first = held.into_iter().next();
         let first = first.ok_or_else(|| Error::not_found(format!("the quarantine does not hold {emm_id} any more")))?;
-        let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
-        let place = chain.origin.place.clone();
-        let restore = move || inbox.restore(&first, &quarantine, &place);
-        let place = blocking(restore).await??;
+        let place = self.parts.inbox.restore(&first, &self.parts.quarantine, &chain.origin.place).await?;
         fault!("release: before the journal");
         let released = self.chains.append(emm_id, Some(&chain), "release", Effect::Released { place }).await?;
         self.nudge();
@@ -84,10 +78,7 @@ impl FileSystem {
     }
 
     pub(super) async fn in_quarantine(&self, emm_id: &str) -> Result<Vec<Trashed>> {
-        let (inbox, quarantine) = (self.parts.inbox.clone(), self.parts.quarantine.clone());
-        let emm_id = emm_id.to_owned();
-        let find = move || inbox.find_in_trash(&quarantine, NEVER, &emm_id);
-        Ok(blocking(find).await??)
+        Ok(self.parts.inbox.find_in_trash(&self.parts.quarantine, NEVER, emm_id).await?)
     }
 }
 

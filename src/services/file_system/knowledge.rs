@@ -102,7 +102,7 @@ impl FileSystem {
             return Ok(());
         }
         let rescan = Duration::from_secs(self.parts.settings.vault_rescan_seconds.max(1));
-        let mut watch = Watch::new(&self.parts.vault_path, WatchMode::Native, Duration::from_millis(500), rescan);
+        let mut watch = Watch::new(self.parts.vault.folder(), WatchMode::Native, Duration::from_millis(500), rescan);
         let mut told = false;
         loop {
             let started = Instant::now();

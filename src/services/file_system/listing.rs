@@ -9,12 +9,14 @@ use moka::sync::Cache;
 
 use super::{FileSystem, chains::append_now};
 use crate::{
-    backends::inbox::{self, InboxError, Kind, Wake},
+    backends::{
+        blocking::on_one_thread,
+        inbox::{self, InboxError, Kind, Wake},
+    },
     contracts::file_system::{Item, ListInbox, Listing, Problem, lies_in},
     domain::custody::{Effect, Standing, emm_id},
     life::Shutdown,
-    rpc::Result,
-    services::blocking::blocking,
+    rpc::{Error, Result},
 };
 
 /// The longest that a caller may ask to wait, in milliseconds.
@@ -80,17 +82,16 @@ impl FileSystem {
     }
 
     async fn look(&self, request: &ListInbox) -> Result<inbox::Listing> {
-        let (inbox, settled, places) = (self.parts.inbox.clone(), request.settled, request.places.clone());
-        let look = move || {
-            let now = SystemTime::now();
-            let looked = inbox.list(now)?;
-            if !settled || looked.unstable.is_empty() {
+        let (inbox, now) = (&self.parts.inbox, SystemTime::now());
+        let looked = async {
+            let looked = inbox.list(now).await?;
+            if !request.settled || looked.unstable.is_empty() {
                 return Ok(looked);
             }
             // What a caller put there itself is complete: look as if from a time when it has lain still.
-            Ok(settle(looked, inbox.list(now + AHEAD)?, &places))
+            Ok(settle(looked, inbox.list(now + AHEAD).await?, &request.places))
         };
-        let looked: Result<_, InboxError> = blocking(look).await?;
+        let looked: Result<_, InboxError> = looked.await;
         let fault = looked.as_ref().err().map(ToString::to_string);
         self.parts.health.report("inbox", true, fault);
         Ok(looked?)
@@ -99,19 +100,22 @@ impl FileSystem {
     /// The hash and size of each entry; those that were hashed before are not read again.
     async fn hashed(&self, entries: Vec<inbox::Entry>) -> Result<Vec<(inbox::Entry, Result<Hash, InboxError>)>> {
         let service = self.clone();
-        let hash = move |entry: inbox::Entry| {
-            let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns, entry.newest_ns);
-            let hash = match service.seen.0.get(&key) {
-                Some(known) => Ok(known),
-                None => service.parts.inbox.hash(&entry).map(|it| (it.hash, it.size_bytes)),
-            };
-            if let Ok(hash) = &hash {
-                service.seen.0.insert(key, *hash);
+        let all = async move {
+            let mut hashed = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let key = (entry.path.clone(), entry.size_bytes, entry.modified_ns, entry.newest_ns);
+                let hash = match service.seen.0.get(&key) {
+                    Some(known) => Ok(known),
+                    None => service.parts.inbox.hash(&entry).await.map(|it| (it.hash, it.size_bytes)),
+                };
+                if let Ok(hash) = &hash {
+                    service.seen.0.insert(key, *hash);
+                }
+                hashed.push((entry, hash));
             }
-            (entry, hash)
+            hashed
         };
-        let all = move || entries.into_iter().map(hash).collect();
-        blocking(all).await
+        on_one_thread(all).await.map_err(Error::internal)
     }
 
     /// What waited in the inbox and lies there no more was taken back by its owner.
@@ -124,9 +128,7 @@ impl FileSystem {
                 if here.contains(emm_id.as_str()) || places.contains_key(place.as_str()) {
                     continue;
                 }
-                let inbox = self.parts.inbox.clone();
-                let there = blocking(move || inbox.exists(&place)).await??;
-                if !there {
+                if !self.parts.inbox.exists(&place).await? {
                     append_now(&self.chains, &emm_id, "inbox", |chain| {
                         chain.standing.in_inbox().then_some(Effect::Withdrawn)
                     })

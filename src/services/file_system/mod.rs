@@ -19,7 +19,7 @@ mod undo;
 mod upkeep;
 mod verify;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,7 @@ use crate::{
         search::Index,
         state::State,
         store::{Journal, Labels, Structures},
+        trash::Trash,
         vault::Vault,
     },
     domain::{jd::Structure, note::VaultStyle},
@@ -72,14 +73,14 @@ pub struct Parts {
     pub settings: Settings,
     /// The owner's vault.
     pub vault: Vault,
-    /// The folder of the vault, to be watched.
-    pub vault_path: PathBuf,
     /// The inbox.
-    pub inbox: Arc<Inbox>,
-    /// The trash of the store.
-    pub trash: PathBuf,
-    /// The quarantine of the store.
-    pub quarantine: PathBuf,
+    pub inbox: Inbox,
+    /// Where what leaves the inbox goes.
+    pub trash: Trash,
+    /// Where what cannot be read goes.
+    pub quarantine: Trash,
+    /// Where what an undo takes out of the vault goes.
+    pub vault_trash: Trash,
     /// The journal.
     pub journal: Journal,
     /// What people taught.

@@ -6,7 +6,6 @@ use crate::{
     contracts::file_system::Item,
     domain::note::{self, NoteInput, TextFormat},
     rpc::Result,
-    services::blocking::blocking,
 };
 
 impl FileSystem {
@@ -21,20 +20,18 @@ impl FileSystem {
 
     /// Copies an original of the inbox, file or folder, to its place in the vault.
     pub(super) async fn put_original(&self, item: &Item, path: &str) -> Result<Result<Created, VaultError>> {
-        let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
         let hash = parse_hash(&item.hash)?;
         if item.folder.is_some() {
-            let tree = blocking(move || inbox.open_folder(&place)).await??;
+            let tree = self.parts.inbox.open_folder(&item.place).await?;
             return Ok(self.parts.vault.create_tree(path, tree, hash, &item.emm_id).await);
         }
-        let file = blocking(move || inbox.open(&place)).await??;
+        let file = self.parts.inbox.open(&item.place).await?;
         Ok(self.parts.vault.create_from_file(path, file, hash, &item.emm_id).await)
     }
 
     /// What the note of a folder says instead of a text and a link: Obsidian links no folders.
     pub(super) async fn folder_note(&self, item: &Item, reason: &str, input: NoteInput) -> Result<NoteInput> {
-        let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
-        let listed = blocking(move || inbox.paths(&place)).await??;
+        let listed = self.parts.inbox.paths(&item.place).await?;
         let paths: Vec<String> = listed.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         Ok(NoteInput {
             kind: reason.to_owned(),

@@ -101,9 +101,9 @@ impl FileSystem {
 
     /// The bytes of a Markdown file that can be filed as itself; nothing if it is not UTF-8 after all.
     async fn own_bytes(&self, item: &Item) -> Result<Option<Vec<u8>>> {
-        let (inbox, place, limit) = (self.parts.inbox.clone(), item.place.clone(), item.bytes);
+        let (place, limit) = (item.place.clone(), item.bytes);
+        let file = self.parts.inbox.open(&place).await?;
         let read = move || -> Result<Vec<u8>> {
-            let file = inbox.open(&place)?;
             let mut bytes = Vec::with_capacity(usize::try_from(limit + 1).unwrap_or_default());
             std::io::Read::read_to_end(&mut std::io::Read::take(file, limit + 1), &mut bytes)
                 .map_err(|error| Error::unavailable(format!("{place}: {error}")))?;

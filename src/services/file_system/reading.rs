@@ -23,11 +23,11 @@ impl FileSystem {
         }
         let key = format!("read/{READERS_VERSION}/{}/{}/{name}", self.parts.parsers.means(), item.hash);
         let compute = async {
-            let (inbox, place) = (self.parts.inbox.clone(), item.place.clone());
-            let hash = item.hash.clone();
+            let opened = self.parts.inbox.open(&item.place).await;
+            let mut file = opened.map_err(|error| Unkept::Error(error.into()))?;
+            let (place, hash) = (item.place.clone(), item.hash.clone());
             // What is read must be what was hashed, for the result is kept under that hash.
-            let open = move || -> Result<std::fs::File> {
-                let mut file = inbox.open(&place)?;
+            let check = move || -> Result<std::fs::File> {
                 let mut hasher = blake3::Hasher::new();
                 let hashed = hasher.update_reader(&mut file);
                 hashed.map_err(|error| Error::unavailable(format!("{place}: {error}")))?;
@@ -36,7 +36,7 @@ impl FileSystem {
                 }
                 Ok(file)
             };
-            let file = blocking(open).await.and_then(|opened| opened).map_err(Unkept::Error)?;
+            let file = blocking(check).await.and_then(|opened| opened).map_err(Unkept::Error)?;
             match self.parts.parsers.read(file, &name).await {
                 Ok(extracted) => Ok(described(extracted, &name)),
                 // Encrypted or malformed: it is still filed by its name, its type and its folders.

@@ -4,7 +4,7 @@ use super::{FileSystem, filing::parse_hash};
 use crate::{
     backends::{
         inbox::{InboxError, UNDONE},
-        vault::{Created, FolderSettings, Removed, Vault, VaultError},
+        vault::{Created, Removed, VaultError},
     },
     contracts::file_system::{Undo, Undone},
     domain::{
@@ -111,14 +111,14 @@ impl FileSystem {
     async fn difference(&self, chain: &Chain, plan: &Plan) -> Option<String> {
         let now = String::from_utf8(self.parts.vault.read(&plan.note, SHOWN_BYTES_MAX).await.ok()?).ok()?;
         let patch = plan.patch.clone()?;
-        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (date, emm_id) = (plan.trash.clone(), custody::emm_id(&chain.origin.hash));
+        let (inbox, trash) = (&self.parts.inbox, &self.parts.trash);
+        let found = inbox.find_in_trash(trash, &plan.trash, &custody::emm_id(&chain.origin.hash)).await.ok()?;
+        let file = inbox.open_trashed(found.first()?, trash).await.ok()?;
         let read = move || {
-            let found = inbox.find_in_trash(&trash, &date, &emm_id).ok()?;
-            let path = inbox.trashed_path(found.first()?, &trash)?;
-            std::fs::read(path).ok()
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::Read::take(file, SHOWN_BYTES_MAX), &mut bytes).map(|_| bytes)
         };
-        let before = blocking(read).await.ok()??;
+        let before = blocking(read).await.ok()?.ok()?;
         let before = String::from_utf8(patch.apply(&before).ok()?).ok()?;
         Some(note::unified_diff(&before, &now, ("as it was filed", "as it is now")))
     }
@@ -127,17 +127,12 @@ impl FileSystem {
     async fn bring_back(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<String> {
         let place = chain.origin.place.clone();
         let hash = parse_hash(&chain.origin.hash)?;
-        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (date, id, to) = (plan.trash.clone(), emm_id.to_owned(), place.clone());
-        let restore = move || {
-            let Some(trashed) = inbox.find_in_trash(&trash, &date, &id)?.into_iter().next() else { return Ok(None) };
-            inbox.restore(&trashed, &trash, &to).map(Some)
-        };
-        if let Some(place) = blocking(restore).await?.map_err(inbox_error)? {
-            return Ok(place);
+        let (inbox, trash) = (&self.parts.inbox, &self.parts.trash);
+        let trashed = inbox.find_in_trash(trash, &plan.trash, emm_id).await.map_err(inbox_error)?;
+        if let Some(trashed) = trashed.first() {
+            return inbox.restore(trashed, trash, &place).await.map_err(inbox_error);
         }
-        // Opened only now: an inbox may come and go, and a handle from before would be of the one that went.
-        let inbox_writer = Vault::open_folder(self.parts.inbox.path(), FolderSettings::default()).await?;
+        let inbox_writer = inbox.writer().await?;
         // Brought back already by an undo that was interrupted, or expired: the vault has the bytes.
         let created = match (&plan.original, &plan.patch) {
             (Some(original), _) if chain.origin.folder => match self.parts.vault.open_tree(original).await {
@@ -171,7 +166,7 @@ impl FileSystem {
 
     /// Takes a file or folder that emm wrote out of the vault, into the trash.
     pub(super) async fn remove(&self, path: &str, hash: &str, emm_id: &str, folder: bool) -> Result<()> {
-        let (trash, hash) = (self.parts.trash.join(self.parts.clock.today()), parse_hash(hash)?);
+        let (trash, day, hash) = (&self.parts.vault_trash, self.parts.clock.today(), parse_hash(hash)?);
         let mut removed = Err(VaultError::Exists { path: path.to_owned() });
         for number in 0..UNDONE_MAX {
             // Undone before on the same day: what lies in the trash stays there.
@@ -180,8 +175,8 @@ impl FileSystem {
             }
             let name = undone_name(path, &hash, number);
             removed = match folder {
-                true => self.parts.vault.remove_tree_to(path, hash, &trash, &name, emm_id).await,
-                false => self.parts.vault.remove_to(path, hash, &trash, &name, emm_id).await,
+                true => self.parts.vault.remove_tree_to(path, hash, (trash, &day, &name), emm_id).await,
+                false => self.parts.vault.remove_to(path, hash, (trash, &day, &name), emm_id).await,
             };
         }
         match removed {

@@ -1,15 +1,12 @@
 //! What is due from time to time: expired trash, and projections that are to be made again.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::FileSystem;
 use crate::{
-    backends::inbox::{Expired, TRASH_FOLDER},
+    backends::inbox::Expired,
     contracts::file_system::{Reindex, Reindexed},
     life::Shutdown,
     rpc::{Answer, Error, Result},
@@ -75,9 +72,17 @@ impl FileSystem {
     /// Clears what is older than the retention, but only while every item is accounted for: as long as an original is
     /// missing or changed in the vault, the trash may hold its last copy.
     async fn clear_trash(&self) -> Result<()> {
-        let (trashes, now) = (self.trashes(), self.parts.clock.now());
-        let days = self.parts.settings.trash_retention_days;
-        if !blocking(move || trashes.iter().any(|trash| holds_days_before(trash, now, days))).await? {
+        let (inbox, days) = (&self.parts.inbox, self.parts.settings.trash_retention_days);
+        let age = SignedDuration::from_hours(24 * i64::from(days));
+        let Ok(last) = self.parts.clock.now().checked_sub(age) else { return Ok(()) };
+        let last = last.strftime("%Y-%m-%d").to_string();
+        let mut due = Vec::new();
+        for trash in [&self.parts.trash, &self.parts.vault_trash] {
+            if !due.contains(&trash) && inbox.has_days_before(trash, &last).await {
+                due.push(trash);
+            }
+        }
+        if due.is_empty() {
             return Ok(());
         }
         let account = self.verify().await?;
@@ -90,15 +95,16 @@ impl FileSystem {
             tracing::warn!("{fault}");
             return Ok(());
         }
-        let (inbox, trash, today) = (self.parts.inbox.clone(), self.parts.trash.clone(), self.parts.clock.today());
-        match blocking(move || inbox.expire(&trash, &today, days)).await? {
-            Ok(Expired { days, kept }) => {
-                if !days.is_empty() {
-                    tracing::info!(?days, "expired trash was cleared");
+        for trash in due {
+            match inbox.expire(trash, &self.parts.clock.today(), days).await {
+                Ok(Expired { days, kept }) => {
+                    if !days.is_empty() {
+                        tracing::info!(?days, "expired trash was cleared");
+                    }
+                    self.tell_of_late_writes(&kept);
                 }
-                self.tell_of_late_writes(&kept);
+                Err(error) => tracing::warn!("the trash cannot be cleared: {error}"),
             }
-            Err(error) => tracing::warn!("the trash cannot be cleared: {error}"),
         }
         Ok(())
     }
@@ -116,23 +122,6 @@ impl FileSystem {
         tracing::warn!("{fault}");
         self.parts.health.report("custody", false, Some(fault));
     }
-
-    /// The trash of the store, and the one inside an inbox on another file system.
-    fn trashes(&self) -> [PathBuf; 2] {
-        [self.parts.trash.clone(), self.parts.inbox.path().join(TRASH_FOLDER)]
-    }
-}
-
-/// Whether the trash has a dated folder that is older than the retention; ISO dates compare as text.
-fn holds_days_before(trash: &Path, now: Timestamp, days: u32) -> bool {
-    let Ok(last) = now.checked_sub(SignedDuration::from_hours(24 * i64::from(days))) else { return false };
-    let last = last.strftime("%Y-%m-%d").to_string();
-    let names = std::fs::read_dir(trash)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok());
-    names.into_iter().any(|name| name < last)
 }
 
 impl Answer<Reindex> for FileSystem {

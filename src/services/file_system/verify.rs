@@ -2,12 +2,11 @@
 
 use super::{FileSystem, holding::NEVER};
 use crate::{
-    backends::{disk, inbox::InboxError, vault::Listing},
+    backends::{inbox::InboxError, vault::Listing},
     contracts::file_system::{Account, Problem},
     domain::custody::{Chain, Plan, Standing},
     life::Shutdown,
     rpc::{Error, Result},
-    services::blocking::blocking,
 };
 
 /// What was found of one item.
@@ -105,10 +104,7 @@ impl FileSystem {
     }
 
     async fn missing(&self, emm_id: &str, path: &str, plan: &Plan) -> Result<String> {
-        let (inbox, trash) = (self.parts.inbox.clone(), self.parts.trash.clone());
-        let (date, id) = (plan.trash.clone(), emm_id.to_owned());
-        let find = move || inbox.find_in_trash(&trash, &date, &id);
-        let kept = blocking(find).await??;
+        let kept = self.parts.inbox.find_in_trash(&self.parts.trash, &plan.trash, emm_id).await?;
         Ok(match kept.first() {
             Some(trashed) => format!("{path} is missing; its bytes are still in the trash as {}", trashed.path),
             None => format!("{path} is missing"),
@@ -116,15 +112,11 @@ impl FileSystem {
     }
 
     async fn held(&self, emm_id: &str, chain: &Chain) -> Result<Finding> {
-        let held = self.in_quarantine(emm_id).await?;
-        let (inbox, quarantine, hash) =
-            (self.parts.inbox.clone(), self.parts.quarantine.clone(), chain.origin.hash.clone());
-        let whole = move || {
-            held.iter()
-                .any(|it| inbox.trashed_path(it, &quarantine).is_some_and(|path| hash_of(&path) == Some(hash.clone())))
-        };
-        if blocking(whole).await? {
-            return Ok(Finding::Whole);
+        for held in self.in_quarantine(emm_id).await? {
+            let hash = self.parts.inbox.hash_trashed(&held, &self.parts.quarantine).await;
+            if hash.is_some_and(|hash| hash.to_hex().as_str() == chain.origin.hash) {
+                return Ok(Finding::Whole);
+            }
         }
         // Killed between the journal and the move: it still lies in the inbox.
         match self.hash_in_inbox(chain).await? {
@@ -142,23 +134,11 @@ impl FileSystem {
     }
 
     pub(super) async fn hash_in_inbox(&self, chain: &Chain) -> Result<Option<String>> {
-        let (inbox, place) = (self.parts.inbox.clone(), chain.origin.place.clone());
-        let folder = chain.origin.folder;
-        let hash = move || match inbox.hash_now(&place, folder) {
+        match self.parts.inbox.hash_now(&chain.origin.place, chain.origin.folder).await {
             Ok(hashed) => Ok(Some(hashed.hash.to_hex().to_string())),
             // Only what is surely gone is gone: an inbox that is not mounted says nothing of what lies in it.
             Err(InboxError::NotFound { .. } | InboxError::Escapes { .. }) => Ok(None),
             Err(error) => Err(Error::from(error)),
-        };
-        blocking(hash).await?
+        }
     }
-}
-
-/// The hash of a file's bytes or of a folder's tree.
-fn hash_of(path: &std::path::Path) -> Option<String> {
-    let hash = match path.is_dir() {
-        true => disk::tree(disk::open_root(path).ok()?, usize::MAX).ok()?.hash,
-        false => disk::hash(&std::fs::File::open(path).ok()?).ok()?.0,
-    };
-    Some(hash.to_hex().to_string())
 }

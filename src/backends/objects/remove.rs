@@ -1,0 +1,118 @@
+//! Taking an object away only while it is what was seen.
+//!
+//! `DELETE` with `If-Match` is what makes that sure. A server without it (lakeFS) is asked just before: an edit that comes
+//! between question and answer would go as well, which is said at start.
+
+use std::time::Duration;
+
+use hyper::{Method, StatusCode, header::IF_MATCH};
+use object_store::{
+    ObjectStoreExt,
+    client::{HttpRequestBody, HttpService},
+    path::Path,
+    signer::Signer,
+};
+use tokio::time::Instant;
+
+use super::{
+    Bucket, ObjectsError,
+    create::{PAUSES, new_mark},
+};
+
+/// How long a signed request may be used.
+pub(super) const SIGNED_FOR: Duration = Duration::from_secs(300);
+
+/// How a bucket takes an object away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Only while its ETag is the one that was seen, in one step.
+    Conditional,
+    /// After a look at its ETag.
+    Looked,
+}
+
+/// What became of an object that was to be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone.
+    Gone,
+    /// It is not what was seen, and stays.
+    Changed,
+}
+
+impl Bucket {
+    /// How it takes objects away.
+    #[must_use]
+    pub fn removal(&self) -> Removal {
+        self.removal
+    }
+
+    /// The same, where it is known how it takes objects away.
+    #[must_use]
+    pub fn with(self, removal: Removal) -> Bucket {
+        Bucket { removal, ..self }
+    }
+
+    /// Finds out how it takes objects away, and does so from then on.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn with_removal(mut self) -> Result<Bucket, ObjectsError> {
+        let name = format!("probe/{}/gone", new_mark());
+        let path = self.key(&name)?;
+        self.create(&name, b"emm".to_vec()).await?;
+        // A condition that does not hold: whoever knows conditions refuses.
+        let said = self.delete_if(&path, "0123456789abcdef0123456789abcdef").await?;
+        let stays = self.head(&name).await?.is_some();
+        self.removal = match said == StatusCode::PRECONDITION_FAILED && stays {
+            true => Removal::Conditional,
+            false => Removal::Looked,
+        };
+        if stays && let Err(error) = self.server.objects.delete(&path).await {
+            tracing::warn!("{name} stays in the bucket: {error}");
+        }
+        Ok(self)
+    }
+
+    /// Takes an object away if its ETag is still this one; one that is gone already counts as taken.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn remove(&self, key: &str, etag: &str) -> Result<Removed, ObjectsError> {
+        let path = self.key(key)?;
+        let (end, mut pause) = (Instant::now() + self.server.patience, PAUSES.0);
+        loop {
+            match self.head(key).await? {
+                None => return Ok(Removed::Gone),
+                Some(now) if now.etag != etag => return Ok(Removed::Changed),
+                Some(_) => {}
+            }
+            if self.removal == Removal::Looked {
+                self.server.objects.delete(&path).await?;
+                return Ok(Removed::Gone);
+            }
+            let said = match self.delete_if(&path, etag).await {
+                Ok(status) if status.is_success() || status == StatusCode::NOT_FOUND => return Ok(Removed::Gone),
+                // Changed, or taken by a request of ours whose answer was lost: the next look says which.
+                Ok(status) => format!("the server said {status}"),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() + pause > end {
+                return Err(ObjectsError::Unable(format!("{key} could not be taken out of the bucket: {said}")));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// `DELETE` with `If-Match`, which object_store has no way to say.
+    async fn delete_if(&self, path: &Path, etag: &str) -> Result<StatusCode, ObjectsError> {
+        let failed = |error: &dyn std::fmt::Display| ObjectsError::Unable(format!("{path}: {error}"));
+        let url = self.server.objects.signed_url(Method::DELETE, path, SIGNED_FOR).await?;
+        let request = hyper::Request::delete(url.as_str())
+            .header(IF_MATCH, format!("\"{etag}\""))
+            .body(HttpRequestBody::empty())
+            .map_err(|error| failed(&error))?;
+        Ok(self.server.http.call(request).await.map_err(|error| failed(&error))?.status())
+    }
+}
