@@ -59,5 +59,6 @@ mod supervise;
 mod terminal;
 mod vault;
 mod vault_custody;
+mod vault_s3;
 mod vault_trees;
 mod world;

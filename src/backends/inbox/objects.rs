@@ -2,6 +2,7 @@
 //!
 //! An object appears whole, but the files of a dropped folder come one by one: only emm's own looks say that they have settled.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::time::SystemTime;
@@ -137,9 +138,10 @@ impl Objects {
         emm_id: &str,
     ) -> Result<Vec<Trashed>, InboxError> {
         let folder = format!("{date}/{emm_id}");
-        let level = trash.level(&folder).await.map_err(|error| vanished(trash, error))?;
-        let mut names: Vec<String> = level.objects.into_iter().map(|(name, _)| name).chain(level.folders).collect();
-        names.sort_unstable();
+        // By the objects, for some servers go on listing a folder that became empty.
+        let listed = trash.list(&folder, usize::MAX).await.map_err(|error| vanished(trash, error))?;
+        let first = |(key, _): (String, Object)| key.split('/').next().map(str::to_owned);
+        let names: BTreeSet<String> = listed.into_iter().filter_map(first).collect();
         let trashed = |name| Trashed { place: TrashPlace::Store, path: format!("{folder}/{name}") };
         Ok(names.into_iter().map(trashed).collect())
     }
@@ -197,7 +199,8 @@ pub(super) async fn expire(trash: &Bucket, today: &str, days: u32) -> Result<Vec
     let today = check_date(today).map_err(|error| InboxError::of(today, error))?;
     let mut expired = Vec::new();
     for day in trash.level("").await.map_err(fail)?.folders {
-        if check_date(&day).is_ok_and(|then| today - then > i64::from(days)) {
+        let over = check_date(&day).is_ok_and(|then| today - then > i64::from(days));
+        if over && trash.is_folder(&day).await.map_err(fail)? {
             forget(trash, &day).await.map_err(fail)?;
             expired.push(day);
         }

@@ -237,7 +237,13 @@ impl Inbox {
                 blocking(move || trashes.iter().any(|trash| names_before(trash, &date))).await.unwrap_or(false)
             }
             (_, Trash::Bucket(trash)) => {
-                trash.level("").await.is_ok_and(|level| level.folders.iter().any(|day| day.as_str() < date))
+                let Ok(level) = trash.level("").await else { return false };
+                for day in level.folders.iter().filter(|day| day.as_str() < date) {
+                    if trash.is_folder(day).await.unwrap_or(false) {
+                        return true;
+                    }
+                }
+                false
             }
             _ => false,
         }
