@@ -17,10 +17,11 @@ use emm::{
 use serde_json::{Value, json};
 
 use crate::{
+    owner::Owner,
     pods::{Pod, free_port},
     process::hash,
     redis_server::RedisServer,
-    world::{caller, flags, merge, shared, write},
+    world::{caller, flags, in_bucket, merge, shared},
 };
 
 /// Which roles each of the processes has.
@@ -30,9 +31,11 @@ pub(crate) enum Shape {
     Apart,
     /// Three processes that have every role.
     Three,
+    /// As `Apart`, with vault and inbox in the bucket of the store.
+    Bucket,
 }
 
-pub(crate) const SHAPES: [Shape; 2] = [Shape::Apart, Shape::Three];
+pub(crate) const SHAPES: [Shape; 3] = [Shape::Apart, Shape::Three, Shape::Bucket];
 
 const JD: &str = r#"
 "10-19":
@@ -45,6 +48,7 @@ const JD: &str = r#"
 /// A vault, an inbox, and the processes that work on them.
 pub(crate) struct Fleet {
     root: tempfile::TempDir,
+    owner: Owner,
     pub(crate) redis: RedisServer,
     pub(crate) pods: Vec<Pod>,
     /// Where each role is.
@@ -56,16 +60,21 @@ impl Fleet {
     pub(crate) fn start(shape: Shape, extra: &Value) -> Fleet {
         let groups = match shape {
             Shape::Three => vec![Role::ALL.to_vec(); 3],
-            Shape::Apart => {
+            Shape::Apart | Shape::Bucket => {
                 let several = |role: &Role| matches!(role, Role::FileSystem | Role::FileSystemAgent);
                 Role::ALL.iter().flat_map(|role| vec![vec![*role]; if several(role) { 3 } else { 1 }]).collect()
             }
         };
-        Fleet::of(groups, extra)
+        if shape != Shape::Bucket {
+            return Fleet::of(groups, false, extra);
+        }
+        let mut often = json!({ "inbox": { "poll_seconds": 1 } });
+        merge(&mut often, extra);
+        Fleet::of(groups, true, &often)
     }
 
-    /// One process for each of these groups of roles.
-    pub(crate) fn of(groups: Vec<Vec<Role>>, extra: &Value) -> Fleet {
+    /// One process for each of these groups of roles, over a vault in folders or in a bucket.
+    pub(crate) fn of(groups: Vec<Vec<Role>>, bucket: bool, extra: &Value) -> Fleet {
         let root = tempfile::tempdir().unwrap();
         for folder in ["vault", "UNSORTED", "store"] {
             fs::create_dir(root.path().join(folder)).unwrap();
@@ -79,13 +88,17 @@ impl Fleet {
         }
         let mut flags = flags(root.path(), &BTreeMap::new(), &shared(root.path(), &redis));
         merge(&mut flags, &json!({ "peers": { "addresses": addresses(&ports) } }));
+        if bucket {
+            merge(&mut flags, &in_bucket(root.path()));
+        }
         merge(&mut flags, extra);
+        let owner = Owner::of(root.path(), &Config::load(None, &flags).unwrap());
         let start = |(number, (group, port)): (usize, &(Vec<Role>, u16))| {
             Pod::start(root.path(), &format!("{number}"), group, &flags, *port)
         };
         let mut pods: Vec<Pod> = groups.iter().enumerate().map(start).collect();
         pods.iter_mut().for_each(Pod::ready);
-        Fleet { root, redis, pods, ports, flags }
+        Fleet { root, owner, redis, pods, ports, flags }
     }
 
     /// The tools of every role, its processes in turn.
@@ -119,7 +132,7 @@ impl Fleet {
     }
 
     pub(crate) fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
-        crate::world::files(&self.root.path().join(folder))
+        self.owner.files(folder)
     }
 
     /// Nothing is lost and nothing is there twice.
@@ -171,7 +184,7 @@ pub(crate) fn drop_all(fleet: &Fleet, round: usize) -> BTreeMap<String, Vec<u8>>
     }
     inputs.insert(format!("12/letter again {round}.txt"), format!("a letter 0 of round {round}\n").into_bytes());
     for (place, bytes) in &inputs {
-        write(&fleet.root.path().join("UNSORTED").join(place), bytes);
+        fleet.owner.write("UNSORTED", place, bytes);
     }
     inputs
 }
@@ -220,7 +233,7 @@ async fn one_item_has_one_winner_and_so_has_one_id() {
     for number in 0..8 {
         let place = format!("race {number}.txt");
         let bytes = format!("item {number} that three want to file\n").into_bytes();
-        write(&fleet.root.path().join("UNSORTED").join(&place), &bytes);
+        fleet.owner.write("UNSORTED", &place, &bytes);
         inputs.insert(place, bytes);
     }
     let listing = ListInbox { after: None, wait_ms: 0, settled: true, places: vec![] };
@@ -268,7 +281,7 @@ async fn a_node_with_a_store_of_its_own_is_refused_with_the_reason() {
         merge(&mut alone, &json!({ "store": { "backend": "folder" }, "paths": { "store": folder } }));
         let mut other = Pod::start(fleet.root.path(), "other", &[role], &alone, port);
         other.ready();
-        write(&fleet.root.path().join("UNSORTED/letter.txt"), b"a letter\n");
+        fleet.owner.write("UNSORTED", "letter.txt", b"a letter\n");
         let tools = fleet.tools();
         let said = match tools.call(Sweep { settled: true, ..Sweep::default() }).await {
             Err(error) => error.message,

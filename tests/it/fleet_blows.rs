@@ -134,7 +134,7 @@ async fn whoever_is_struck_each_item_is_filed_once() {
         gateway += proxy.faults();
         fleet.pods.iter_mut().for_each(Pod::stop);
     }
-    assert!(struck.values().all(|count| *count > 0) && struck.len() == 2 * BLOWS.len(), "{struck:?}");
+    assert!(struck.values().all(|count| *count > 0) && struck.len() == SHAPES.len() * BLOWS.len(), "{struck:?}");
     assert!(gateway >= 20, "the gateway met {gateway} faults");
 }
 
@@ -148,6 +148,7 @@ async fn replacing_one_replica_after_the_other_fails_no_call() {
     let groups = groups.into_iter().map(|role| vec![role]).collect();
     let mut fleet = Fleet::of(
         groups,
+        false,
         &json!({
             "inbox": { "settle_seconds": 0, "empty_settle_seconds": 0 },
             "file_system_agent": { "look_ms": 500, "settling_look_ms": 200, "items_per_batch": 4 },

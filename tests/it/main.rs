@@ -35,6 +35,7 @@ mod learning;
 mod moving_house;
 mod note;
 mod one_thing;
+mod owner;
 mod parsers;
 mod pod;
 mod pods;

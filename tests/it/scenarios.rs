@@ -157,10 +157,10 @@ async fn one(
         world.drop_file(place, text.as_bytes());
     }
     for (path, text) in &step.write {
-        world.write("vault", path, text.as_bytes());
+        world.owner.write("vault", path, text.as_bytes());
     }
     if let [from, to] = step.move_note.as_slice() {
-        world.rename(from, to);
+        world.owner.rename(from, to);
     }
     if let Some(counts) = &step.sweep {
         sweep(&world, counts, at, places).await;

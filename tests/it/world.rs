@@ -12,8 +12,6 @@ use emm::{
     backends::{
         Clock,
         home::{Home, Settings as Paths},
-        objects::Bucket,
-        vault::{FolderSettings, Objects},
     },
     config::Config,
     contracts::file_system::ListInbox,
@@ -24,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
+    owner::Owner,
     pods::{Pod, free_port},
     process::EMM,
     redis_server::RedisServer,
@@ -53,8 +52,8 @@ pub(crate) struct World {
     pods: Vec<Pod>,
     /// The server that the pods share.
     redis: Option<RedisServer>,
-    /// Vault and inbox, where they are in a bucket.
-    objects: Option<(Objects, Objects)>,
+    /// Who works on the vault beside them.
+    pub(crate) owner: Owner,
     tools: Tools,
 }
 
@@ -92,7 +91,8 @@ impl World {
     ) -> World {
         if matches!(placement, Placement::Together | Placement::Apart) {
             let (nodes, tools) = start_nodes(&path, placement, extra, program).await;
-            return World { root, path, nodes, pods: Vec::new(), redis, objects: None, tools };
+            let owner = Owner::of_folders(&path);
+            return World { root, path, nodes, pods: Vec::new(), redis, owner, tools };
         }
         let redis = redis.unwrap_or_else(RedisServer::start);
         let mut flags = shared(&path, &redis);
@@ -100,8 +100,8 @@ impl World {
             merge(&mut flags, &in_bucket(&path));
         }
         let (pods, tools, config) = start_pods(&path, &flags, extra);
-        let objects = (placement == Placement::Bucket).then(|| objects(&config, &path));
-        World { root, path, nodes: Vec::new(), pods, redis: Some(redis), objects, tools }
+        let owner = Owner::of(&path, &config);
+        World { root, path, nodes: Vec::new(), pods, redis: Some(redis), owner, tools }
     }
 
     /// Stops the nodes and starts them again over what they left.
@@ -160,51 +160,13 @@ impl World {
     }
 
     pub(crate) fn drop_file(&self, place: &str, bytes: &[u8]) {
-        self.write("UNSORTED", place, bytes);
-    }
-
-    /// Writes a file of `vault` or `UNSORTED`, as its owner does.
-    pub(crate) fn write(&self, folder: &str, path: &str, bytes: &[u8]) {
-        let Some(objects) = self.objects(folder) else { return write(&self.path(folder).join(path), bytes) };
-        waiting(async {
-            if let Some(there) = objects.bucket().head(path).await.unwrap() {
-                objects.bucket().remove(path, &there.etag).await.unwrap();
-            }
-            assert!(objects.bucket().create(path, bytes.to_vec()).await.unwrap(), "{path}");
-        });
-    }
-
-    /// Moves a file of the vault, as its owner does.
-    pub(crate) fn rename(&self, from: &str, to: &str) {
-        if let Some(vault) = self.objects("vault") {
-            return waiting(async { vault.rename(from, to).await.unwrap() });
-        }
-        let (from, to) = (self.path("vault").join(from), self.path("vault").join(to));
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::rename(from, to).unwrap();
+        self.owner.write("UNSORTED", place, bytes);
     }
 
     /// Every file below a folder, by its relative path.
     pub(crate) fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
-        let Some(objects) = self.objects(folder) else { return files(&self.path(folder)) };
-        waiting(async {
-            let mut found = BTreeMap::new();
-            for (key, _) in objects.bucket().list("", 10_000).await.unwrap() {
-                let bytes = objects.bucket().get(&key).await.unwrap();
-                found.insert(key, bytes);
-            }
-            found
-        })
+        self.owner.files(folder)
     }
-
-    fn objects(&self, folder: &str) -> Option<&Objects> {
-        self.objects.as_ref().map(|(vault, inbox)| if folder == "vault" { vault } else { inbox })
-    }
-}
-
-/// What the owner does over the network, while the test waits.
-fn waiting<T>(work: impl Future<Output = T>) -> T {
-    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
 }
 
 pub(crate) fn write(path: &Path, bytes: &[u8]) {
@@ -290,13 +252,6 @@ fn name(root: &Path) -> String {
 pub(crate) fn in_bucket(root: &Path) -> Value {
     let name = name(root);
     json!({ "vault": { "backend": "s3", "s3": { "prefix": format!("{name}-vault"), "inbox": format!("{name}-inbox") } } })
-}
-
-/// Vault and inbox of this configuration, as their owner reaches them.
-pub(crate) fn objects(config: &Config, spool: &Path) -> (Objects, Objects) {
-    let (vault, inbox) = config.vault.buckets(&config.store.s3).unwrap();
-    let files = |bucket: Bucket| Objects::new(bucket, spool, FolderSettings::default());
-    (files(vault), files(inbox.unwrap()))
 }
 
 /// What several nodes share: state and cache on a server, the store in a bucket.
