@@ -23,7 +23,7 @@ fn account(place: &Place, inputs: &[(&str, Vec<u8>)], at: &str) {
     for (name, bytes) in inputs {
         assert!(contents.contains_key(&hash(bytes)), "{at}: the bytes of {name} are nowhere: {contents:#?}");
     }
-    let vault = crate::world::files(&place.path("vault"));
+    let vault = place.owner.files("vault");
     for (name, bytes) in inputs {
         let id = hash(bytes).chars().take(32).collect::<String>();
         let notes =
@@ -36,15 +36,16 @@ fn account(place: &Place, inputs: &[(&str, Vec<u8>)], at: &str) {
     assert!(temporaries.is_empty(), "{at}: {temporaries:?}");
 }
 
-/// Runs `work` again and again, killed at its first fault point, then its second, until it has no more.
+/// Runs `work` in new places again and again, killed at its first fault point, then its second, until it has no more.
 /// Returns how many faults were injected.
 fn at_every_step(
+    new: impl Fn() -> Place,
     prepare: impl Fn(&Place) -> Vec<(&'static str, Vec<u8>)>,
     work: &[&str],
     after: impl Fn(&Place, &str),
 ) -> usize {
     for at in 1.. {
-        let place = Place::new();
+        let place = new();
         let inputs = prepare(&place);
         let output = place.command(work).env("EMM_FAULT_AT", at.to_string()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -73,39 +74,59 @@ fn at_every_step(
 
 #[test]
 fn a_sweep_killed_at_every_step_loses_nothing_and_is_finished_by_a_restart() {
-    let injected = at_every_step(drop_all, &["sweep"], |place, at| {
-        let output = place.run(&["sweep"]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{at}: one item waits for a person: {said}");
-        let inbox = crate::world::files(&place.path("UNSORTED"));
-        assert_eq!(inbox.keys().collect::<Vec<_>>(), ["strange.txt"], "{at}: filed items leave the inbox");
-        let vault = crate::world::files(&place.path("vault"));
-        let paths: Vec<_> = vault.keys().map(String::as_str).collect();
-        let expected = ["10-19 Life/11 Me/as itself.md", "10-19 Life/12 Home/lease.md", "attachments/lease.txt"];
-        assert_eq!(paths, expected, "{at}");
-    });
+    let injected = a_sweep_killed(Place::new);
     assert!(injected >= 20, "only {injected} faults were injected");
 }
 
 #[test]
+fn so_is_a_sweep_of_a_bucket() {
+    let injected = a_sweep_killed(Place::in_bucket);
+    assert!(injected >= 15, "only {injected} faults were injected");
+}
+
+fn a_sweep_killed(new: fn() -> Place) -> usize {
+    at_every_step(new, drop_all, &["sweep"], |place, at| {
+        let output = place.run(&["sweep"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{at}: one item waits for a person: {said}");
+        let inbox = place.owner.files("UNSORTED");
+        assert_eq!(inbox.keys().collect::<Vec<_>>(), ["strange.txt"], "{at}: filed items leave the inbox");
+        let vault = place.owner.files("vault");
+        let paths: Vec<_> = vault.keys().map(String::as_str).collect();
+        let expected = ["10-19 Life/11 Me/as itself.md", "10-19 Life/12 Home/lease.md", "attachments/lease.txt"];
+        assert_eq!(paths, expected, "{at}");
+    })
+}
+
+#[test]
 fn an_undo_killed_at_every_step_loses_nothing_and_is_resumed_by_a_restart() {
+    let injected = an_undo_killed(Place::new);
+    assert!(injected >= 8, "only {injected} faults were injected");
+}
+
+#[test]
+fn so_is_an_undo_in_a_bucket() {
+    let injected = an_undo_killed(Place::in_bucket);
+    assert!(injected >= 8, "only {injected} faults were injected");
+}
+
+fn an_undo_killed(new: fn() -> Place) -> usize {
     let prepare = |place: &Place| {
         let inputs = vec![("12/lease.txt", b"The lease of the flat.\n".to_vec())];
         place.drop_file(inputs[0].0, &inputs[0].1);
         assert!(place.run(&["sweep"]).status.success());
         inputs
     };
-    let injected = at_every_step(prepare, &["undo", "--yes"], |place, at| {
+    at_every_step(new, prepare, &["undo", "--yes"], |place, at| {
         // A restart resumes what was begun; what was not begun is undone now.
         let history = place.json(&["log"]).to_string();
         if !history.contains("undoing") {
             assert!(place.run(&["undo", "--yes"]).status.success(), "{at}");
         }
-        let inbox = crate::world::files(&place.path("UNSORTED"));
+        let inbox = place.owner.files("UNSORTED");
         assert_eq!(inbox.keys().collect::<Vec<_>>(), ["12/lease.txt"], "{at}");
-        assert!(crate::world::files(&place.path("vault")).is_empty(), "{at}: the vault is as it was before");
-    });
-    assert!(injected >= 8, "only {injected} faults were injected");
+        assert!(place.owner.files("vault").is_empty(), "{at}: the vault is as it was before");
+    })
 }
 
 #[test]
@@ -119,12 +140,12 @@ fn a_node_killed_again_and_again_files_every_item_once() {
     }
     let mut kills = 0;
     // Each life lasts until the journal has grown by some links, another number each time; then kill -9.
-    while !crate::world::files(&place.path("UNSORTED")).is_empty() {
+    while !place.owner.files("UNSORTED").is_empty() {
         let before = links(place.root.path());
         let mut node = start(&place);
         let lasts = 1 + (kills * 7) % 13;
         eventually("the node files something", || {
-            let done = crate::world::files(&place.path("UNSORTED")).is_empty();
+            let done = place.owner.files("UNSORTED").is_empty();
             (done || links(place.root.path()) >= before + lasts).then_some(())
         });
         node.kill();
@@ -133,7 +154,7 @@ fn a_node_killed_again_and_again_files_every_item_once() {
     }
     assert!(kills >= 5, "only {kills} kills");
     assert_eq!(place.verify("after the kills"), total);
-    let vault = crate::world::files(&place.path("vault"));
+    let vault = place.owner.files("vault");
     assert_eq!(vault.keys().filter(|path| path.ends_with(".md")).count(), total, "one note each: {:?}", vault.keys());
     assert_eq!(vault.keys().filter(|path| path.ends_with(".txt")).count(), total - total / 3, "{:?}", vault.keys());
 }

@@ -94,7 +94,7 @@ fn run(home: &Path, roles: &[Role], port: u16) -> Running {
 }
 
 /// A configuration as a file has it: JSON writes its values as TOML does.
-fn toml(flags: &Value) -> String {
+pub(crate) fn toml(flags: &Value) -> String {
     fn walk(path: &str, value: &Value, lines: &mut String) {
         match value {
             Value::Object(values) => {

@@ -8,9 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use emm::{backends::home::Home, config::Config};
+use serde_json::{Value, json};
 
-use crate::world::{files, write};
+use crate::{
+    owner::Owner,
+    pods::toml,
+    s3_server::S3Server,
+    world::{files, in_bucket, merge},
+};
 
 pub(crate) const EMM: &str = env!("CARGO_BIN_EXE_emm");
 
@@ -20,6 +26,7 @@ pub(crate) const JD: &str = "\"10-19\":\n  name: Life\n  categories:\n    \"11\"
 /// A home on disk, and the commands that are run on it.
 pub(crate) struct Place {
     pub(crate) root: tempfile::TempDir,
+    pub(crate) owner: Owner,
 }
 
 impl Place {
@@ -29,9 +36,24 @@ impl Place {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("jd.yaml"), JD).unwrap();
-        let paths = emm::config::Config::load(None, &serde_json::json!({})).unwrap().paths;
-        emm::backends::home::Home::new(root.path(), &paths).prepare().unwrap();
-        Place { root }
+        let paths = Config::load(None, &json!({})).unwrap().paths;
+        Home::new(root.path(), &paths).prepare().unwrap();
+        let owner = Owner::of_folders(root.path());
+        Place { root, owner }
+    }
+
+    /// A home whose vault, inbox and store are in a real bucket.
+    pub(crate) fn in_bucket() -> Place {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("jd.yaml"), JD).unwrap();
+        let name = root.path().file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned();
+        let mut flags = in_bucket(root.path());
+        merge(&mut flags, &json!({ "store": S3Server::seaweedfs().flags(&name) }));
+        fs::write(root.path().join("emm.toml"), toml(&flags)).unwrap();
+        let config = Config::load(None, &flags).unwrap();
+        Home::new(root.path(), &config.paths).with(&config.vault, &config.store.s3).prepare().unwrap();
+        let owner = Owner::of(root.path(), &config);
+        Place { root, owner }
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
@@ -39,7 +61,7 @@ impl Place {
     }
 
     pub(crate) fn drop_file(&self, place: &str, bytes: &[u8]) {
-        write(&self.path("UNSORTED").join(place), bytes);
+        self.owner.write("UNSORTED", place, bytes);
     }
 
     /// A command on this home, not started.
@@ -74,10 +96,8 @@ impl Place {
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<String>> {
         let mut found = BTreeMap::<String, Vec<String>>::new();
         for folder in ["vault", "UNSORTED", "store/trash", "store/quarantine"] {
-            if self.path(folder).is_dir() {
-                for (path, bytes) in files(&self.path(folder)) {
-                    found.entry(hash(&bytes)).or_default().push(format!("{folder}/{path}"));
-                }
+            for (path, bytes) in self.owner.files(folder) {
+                found.entry(hash(&bytes)).or_default().push(format!("{folder}/{path}"));
             }
         }
         found
