@@ -188,6 +188,12 @@ Examples:
     },
     /// Make every index again from the journal and the vault
     Reindex,
+    /// Keep a folder that Obsidian can open the same as a vault in a bucket
+    Vault {
+        #[command(subcommand)]
+        #[allow(missing_docs)]
+        action: VaultAction,
+    },
     /// Check, show and extend the structure
     Jd {
         #[command(subcommand)]
@@ -267,6 +273,28 @@ pub enum QuarantineAction {
         /// All of them
         #[arg(long, conflicts_with = "item")]
         all: bool,
+    },
+}
+
+/// What to do with a vault in a bucket.
+#[derive(Debug, Subcommand)]
+pub enum VaultAction {
+    /// Bring what changed in a folder to the vault, and what changed in the vault to the folder
+    #[command(after_help = "\
+Examples:
+  emm vault sync ~/Vault             once, both ways
+  emm vault sync ~/Vault --watch     and again whenever something changes
+  emm vault sync ~/Vault --dry-run   what would go where
+
+Where both sides changed a file, both stay: yours becomes 'note (conflict 2026-01-31).md'. What goes from the folder lies in
+its .trash, what goes from the vault in the trash of the store.")]
+    Sync {
+        /// The folder; made if it is missing
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+        /// Go on until Ctrl-C
+        #[arg(long)]
+        watch: bool,
     },
 }
 

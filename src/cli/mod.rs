@@ -23,6 +23,7 @@ mod settings;
 mod setup;
 mod shadow;
 mod undo;
+mod vault;
 mod why;
 
 use std::process::ExitCode;
@@ -132,6 +133,7 @@ async fn over_home(mut setup: Setup, screen: &Screen, command: Command) -> Resul
         Command::Verify => look::verify(setup, screen).await,
         Command::Reindex => look::reindex(setup, screen).await,
         Command::Quarantine { action } => documents::quarantine(setup, screen, action).await,
+        Command::Vault { action } => vault::run(setup, screen, action).await,
         Command::Jd { action } => jd::run(setup, screen, action).await,
         Command::Extract { file } => documents::extract(setup, screen, &file).await,
         Command::Doctor => doctor::run(setup, screen).await,

@@ -5,6 +5,7 @@ pub mod custody;
 pub mod extract;
 pub mod inbox;
 pub mod jd;
+pub mod mirror;
 pub mod note;
 pub mod secret;
 pub mod text;

@@ -2,8 +2,14 @@
 
 use crate::{
     backends::{
-        home::HomeError, inbox::InboxError, parsers::Failure, redis::Fault, search, state::StateError,
-        store::StoreError, vault::VaultError,
+        home::HomeError,
+        inbox::InboxError,
+        parsers::Failure,
+        redis::Fault,
+        search,
+        state::StateError,
+        store::StoreError,
+        vault::{VaultError, mirror::MirrorError},
     },
     rpc::Error,
 };
@@ -86,6 +92,16 @@ impl From<Failure> for Error {
             Failure::Changed => Error::conflict(failure),
             _ if failure.blames_file() => Error::invalid(failure),
             _ => Error::unavailable(failure),
+        }
+    }
+}
+
+impl From<MirrorError> for Error {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Refused(_) => Error::conflict(error),
+            MirrorError::Vault(error) => error.into(),
+            MirrorError::Io { .. } => Error::unavailable(error),
         }
     }
 }

@@ -32,6 +32,7 @@ mod k8s;
 mod k8s_pods;
 mod layers;
 mod learning;
+mod mirror;
 mod moving_house;
 mod note;
 mod one_thing;

@@ -20,9 +20,10 @@ pub(super) const MARK: &str = "emm-put";
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 /// Who wrote what lies under a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Whose {
-    Ours,
+    /// With its ETag.
+    Ours(String),
     Another,
     Nobodys,
 }
@@ -33,26 +34,26 @@ impl Bucket {
     /// # Errors
     /// `Unsure` when no sure answer was to be had; what the server says.
     pub async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, ObjectsError> {
-        self.create_marked(&self.key(key)?, bytes.into(), &new_mark()).await
+        Ok(self.create_marked(&self.key(key)?, bytes.into(), &new_mark()).await?.is_some())
     }
 
-    /// As [`Bucket::create`], with a mark that nobody else has.
+    /// As [`Bucket::create`], with a mark that nobody else has; gives the ETag of what it created.
     pub(super) async fn create_marked(
         &self,
         path: &Path,
         payload: PutPayload,
         mark: &str,
-    ) -> Result<bool, ObjectsError> {
+    ) -> Result<Option<String>, ObjectsError> {
         let (end, mut pause) = (Instant::now() + self.server.patience, PAUSES.0);
         loop {
             let failure = match self.put(path, payload.clone(), mark).await {
-                Ok(()) => return Ok(true),
+                Ok(etag) => return Ok(Some(etag)),
                 Err(error) if is_final(&error) => return Err(error.into()),
                 Err(error) => error,
             };
             let failure = match self.whose(path, mark).await {
-                Ok(Whose::Ours) => return Ok(true),
-                Ok(Whose::Another) => return Ok(false),
+                Ok(Whose::Ours(etag)) => return Ok(Some(etag)),
+                Ok(Whose::Another) => return Ok(None),
                 Ok(Whose::Nobodys) => failure,
                 Err(error) if is_final(&error) => return Err(error.into()),
                 Err(error) => error,
@@ -66,11 +67,11 @@ impl Bucket {
         }
     }
 
-    /// One request to write an object where nothing is.
-    pub(super) async fn put(&self, path: &Path, payload: PutPayload, mark: &str) -> Result<(), Error> {
+    /// One request to write an object where nothing is; gives its ETag.
+    pub(super) async fn put(&self, path: &Path, payload: PutPayload, mark: &str) -> Result<String, Error> {
         let attributes = Attributes::from_iter([(Attribute::Metadata(MARK.into()), mark.to_owned())]);
         let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
-        self.server.objects.put_opts(path, payload, options).await.map(drop)
+        self.server.objects.put_opts(path, payload, options).await.map(|put| bare(put.e_tag.as_deref()))
     }
 
     /// Whose mark the object has.
@@ -79,12 +80,18 @@ impl Bucket {
         match self.server.objects.get_opts(path, options).await {
             Ok(object) => {
                 let found = object.attributes.get(&Attribute::Metadata(MARK.into()));
-                Ok(if found.is_some_and(|found| found.as_ref() == mark) { Whose::Ours } else { Whose::Another })
+                let ours = found.is_some_and(|found| found.as_ref() == mark);
+                Ok(if ours { Whose::Ours(bare(object.meta.e_tag.as_deref())) } else { Whose::Another })
             }
             Err(Error::NotFound { .. }) => Ok(Whose::Nobodys),
             Err(error) => Err(error),
         }
     }
+}
+
+/// An ETag without its quotes.
+pub(super) fn bare(etag: Option<&str>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// A mark that no other write has.

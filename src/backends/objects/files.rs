@@ -6,7 +6,7 @@ use blake3::Hash;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{Error, GetOptions, GetResult, ObjectMeta, ObjectStore, path::Path};
 
-use super::{Bucket, ObjectsError};
+use super::{Bucket, ObjectsError, create::bare};
 
 /// Nanoseconds in a second.
 const SECOND_NS: i64 = 1_000_000_000;
@@ -25,7 +25,7 @@ pub struct Object {
 
 impl Object {
     pub(super) fn of(meta: &ObjectMeta) -> Object {
-        let etag = meta.e_tag.as_deref().unwrap_or_default().trim_matches('"').to_owned();
+        let etag = bare(meta.e_tag.as_deref());
         let [a, b, c, ..] = *blake3::hash(etag.as_bytes()).as_bytes();
         // 24 bits are less than the nanoseconds of a second.
         let below = i64::from(u32::from_le_bytes([a, b, c, 0]));

@@ -26,11 +26,17 @@ const PART_BYTES: u64 = 16 * 1024 * 1024;
 const PARTS_MAX: u64 = 10_000;
 
 impl Bucket {
-    /// Creates an object with the content of a file of any size, read from its beginning; `false` if another one is there.
+    /// Creates an object with the content of a file of any size, read from its beginning, and gives its ETag; nothing if
+    /// another one is there.
     ///
     /// # Errors
     /// `Changed` when the content is not the expected one; else as [`Bucket::create`].
-    pub async fn create_from(&self, key: &str, file: &Arc<File>, expected: Hash) -> Result<bool, ObjectsError> {
+    pub async fn create_from(
+        &self,
+        key: &str,
+        file: &Arc<File>,
+        expected: Hash,
+    ) -> Result<Option<String>, ObjectsError> {
         let failed = |source| ObjectsError::File { key: key.to_owned(), source };
         let size = file.metadata().map_err(failed)?.len();
         let path = self.key(key)?;
@@ -50,7 +56,7 @@ impl Bucket {
             self.complete(&path, &upload, &parts, &mark).await
         };
         let created = created.await;
-        if !matches!(created, Ok(true)) {
+        if !matches!(created, Ok(Some(_))) {
             // Parts that nobody completes cost their owner room; the error at hand says more than a second one would.
             let _ = self.server.objects.abort_multipart(&path, &upload).await;
         }
@@ -83,7 +89,13 @@ impl Bucket {
     }
 
     /// Makes one object of its parts, if nothing is there. Whatever the server says, the mark of what is there then decides.
-    async fn complete(&self, path: &Path, upload: &str, parts: &[PartId], mark: &str) -> Result<bool, ObjectsError> {
+    async fn complete(
+        &self,
+        path: &Path,
+        upload: &str,
+        parts: &[PartId],
+        mark: &str,
+    ) -> Result<Option<String>, ObjectsError> {
         let (end, mut pause) = (Instant::now() + self.server.patience, PAUSES.0);
         let mut body = String::from("<CompleteMultipartUpload>");
         for (number, part) in parts.iter().enumerate() {
@@ -94,8 +106,8 @@ impl Bucket {
         loop {
             let said = self.ask_to_complete(path, upload, body.clone()).await;
             match self.whose(path, mark).await {
-                Ok(Whose::Ours) => return Ok(true),
-                Ok(Whose::Another) => return Ok(false),
+                Ok(Whose::Ours(etag)) => return Ok(Some(etag)),
+                Ok(Whose::Another) => return Ok(None),
                 Ok(Whose::Nobodys) | Err(_) if Instant::now() + pause <= end => {}
                 Ok(Whose::Nobodys) => return Err(ObjectsError::Unable(format!("{path} was not completed: {said}"))),
                 Err(error) => return Err(error.into()),

@@ -7,6 +7,7 @@
 mod error;
 mod folder;
 mod list;
+pub mod mirror;
 mod names;
 mod objects;
 mod parents;

@@ -72,7 +72,7 @@ impl Objects {
     pub async fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, VaultError> {
         split(path)?;
         let (hash, size_bytes) = (blake3::hash(bytes), bytes.len() as u64);
-        let created = self.inner.bucket.create(path, bytes.to_vec()).await;
+        let created = self.inner.bucket.create(path, bytes.to_vec()).await.map_err(|error| of(path, error))?;
         self.created(path, created, hash, size_bytes).await
     }
 
@@ -81,20 +81,24 @@ impl Objects {
     /// # Errors
     /// As there; `Io` when the bucket gave no sure answer.
     pub async fn create_from_file(&self, path: &str, source: File, expected: Hash) -> Result<Created, VaultError> {
-        split(path)?;
-        let size = source.metadata().map_err(|error| VaultError::of(path, error))?.len();
-        let created = self.inner.bucket.create_from(path, &Arc::new(source), expected).await;
-        self.created(path, created, expected, size).await
+        Ok(self.send(path, source, expected).await?.0)
     }
 
-    async fn created(
+    /// As [`Objects::create_from_file`]; gives also the ETag of what it created.
+    pub(super) async fn send(
         &self,
         path: &str,
-        created: Result<bool, ObjectsError>,
-        hash: Hash,
-        size_bytes: u64,
-    ) -> Result<Created, VaultError> {
-        let created = created.map_err(|error| of(path, error))?;
+        source: File,
+        expected: Hash,
+    ) -> Result<(Created, Option<String>), VaultError> {
+        split(path)?;
+        let size = source.metadata().map_err(|error| VaultError::of(path, error))?.len();
+        let sent = self.inner.bucket.create_from(path, &Arc::new(source), expected).await;
+        let etag = sent.map_err(|error| of(path, error))?;
+        Ok((self.created(path, etag.is_some(), expected, size).await?, etag))
+    }
+
+    async fn created(&self, path: &str, created: bool, hash: Hash, size_bytes: u64) -> Result<Created, VaultError> {
         self.remember(path);
         if created {
             return Ok(Created::New { hash, size_bytes });
@@ -136,10 +140,10 @@ impl Objects {
         let changed = || Removed::Changed { path: path.to_owned() };
         let (file, object) = self.fetch(path).await?;
         match trash.create_from(key, &Arc::new(file), expected).await {
-            Ok(true) => {}
+            Ok(Some(_)) => {}
             // What was killed before it took the old one away.
-            Ok(false) if trash.hash(key).await.map_err(|error| of(key, error))?.0 == expected => {}
-            Ok(false) => return Err(VaultError::Exists { path: key.to_owned() }),
+            Ok(None) if trash.hash(key).await.map_err(|error| of(key, error))?.0 == expected => {}
+            Ok(None) => return Err(VaultError::Exists { path: key.to_owned() }),
             Err(ObjectsError::Changed(_)) => return Ok(changed()),
             Err(error) => return Err(of(path, error)),
         }
