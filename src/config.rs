@@ -45,6 +45,8 @@ pub struct Config {
     pub vault: backends::vault::Settings,
     /// The inbox.
     pub inbox: backends::inbox::Settings,
+    /// The language model that is asked in doubt.
+    pub llm: backends::llm::Settings,
     /// The processes that documents are read in.
     pub parsers: backends::parsers::Settings,
     /// Keeping what was filed.

@@ -6,6 +6,7 @@ mod clock;
 pub mod disk;
 pub mod home;
 pub mod inbox;
+pub mod llm;
 pub mod objects;
 pub mod parsers;
 pub mod redis;
@@ -15,5 +16,6 @@ pub mod store;
 pub mod trash;
 pub mod vault;
 pub mod watch;
+mod web;
 
 pub use clock::Clock;

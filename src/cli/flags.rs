@@ -188,6 +188,12 @@ Examples:
     },
     /// Make every index again from the journal and the vault
     Reindex,
+    /// Look at the language model that is asked in doubt, and at what was sent to it
+    Llm {
+        #[command(subcommand)]
+        #[allow(missing_docs)]
+        action: LlmAction,
+    },
     /// Keep a folder that Obsidian can open the same as a vault in a bucket
     Vault {
         #[command(subcommand)]
@@ -273,6 +279,22 @@ pub enum QuarantineAction {
         /// All of them
         #[arg(long, conflicts_with = "item")]
         all: bool,
+    },
+}
+
+/// What to do with the language model.
+#[derive(Debug, Subcommand)]
+pub enum LlmAction {
+    /// Ask it one question: whether it answers, keeps to the form, how fast, and what to do if not
+    Check,
+    /// What was sent, when, to whom, how much of it, and what came of it; newest first
+    Log {
+        /// Only this day
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        day: Option<String>,
+        /// At most so many
+        #[arg(short = 'n', long, default_value_t = 100, value_name = "N")]
+        limit: usize,
     },
 }
 

@@ -13,6 +13,7 @@ mod intake;
 mod into_bucket;
 pub mod jd;
 mod journal;
+mod llm;
 mod look;
 pub mod moment;
 mod review;
@@ -133,6 +134,7 @@ async fn over_home(mut setup: Setup, screen: &Screen, command: Command) -> Resul
         Command::Verify => look::verify(setup, screen).await,
         Command::Reindex => look::reindex(setup, screen).await,
         Command::Quarantine { action } => documents::quarantine(setup, screen, action).await,
+        Command::Llm { action } => llm::run(setup, screen, action).await,
         Command::Vault { action } => vault::run(setup, screen, action).await,
         Command::Jd { action } => jd::run(setup, screen, action).await,
         Command::Extract { file } => documents::extract(setup, screen, &file).await,

@@ -16,7 +16,12 @@ use crate::{
         file_system_agent::{ListReviews, Review},
         jd_classifier::GetStructure,
     },
-    domain::{classify::Candidate, custody::Why, jd::Structure},
+    domain::{
+        classify::Candidate,
+        custody::Why,
+        jd::Structure,
+        opinion::{Opinion, Vote},
+    },
     rpc::{Error, Result, Role, Tools},
 };
 
@@ -74,6 +79,7 @@ fn told(screen: &Screen, reasons: &Reasons) {
     if let Some(review) = &reasons.review {
         screen.line(bold.apply_to(safe(&review.title)));
         screen.line(format_args!("waits in the inbox as {}: {}", safe(&review.item.place), safe(&review.reason)));
+        opinion(screen, review.opinion.as_ref());
         candidates(screen, &review.candidates, reasons.structure.as_ref());
     }
     if let Some(why) = &reasons.why {
@@ -85,6 +91,7 @@ fn told(screen: &Screen, reasons: &Reasons) {
             format!("decided by emm, {}", percent(why.confidence))
         };
         screen.line(format_args!("{who}{engine}; structure {}", why.structure.chars().take(12).collect::<String>()));
+        opinion(screen, why.opinion.as_ref());
         candidates(screen, &why.candidates, reasons.structure.as_ref());
     }
     if reasons.why.is_none() && reasons.review.is_none() {
@@ -95,6 +102,17 @@ fn told(screen: &Screen, reasons: &Reasons) {
         let (what, about) = journal::told(&entry.link.effect);
         screen.line(format_args!("  {}  {what:<11} {}", local(&entry.link.at), safe(&about)));
     }
+}
+
+/// What a language model said, if one was asked; its vote is weighed into the candidates.
+fn opinion(screen: &Screen, opinion: Option<&Opinion>) {
+    let Some(Opinion { model, vote, .. }) = opinion else { return };
+    let model = if model.is_empty() { "the language model".to_owned() } else { safe(model) };
+    screen.line(match vote {
+        Vote::Place(code) => format!("{model} voted for {}", safe(code)),
+        Vote::Nowhere => format!("{model} voted for none of the best places"),
+        Vote::Abstained(reason) => format!("{model} gave no vote: {}", safe(reason)),
+    });
 }
 
 fn candidates(screen: &Screen, candidates: &[Candidate], structure: Option<&Structure>) {

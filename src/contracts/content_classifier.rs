@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tool;
-use crate::domain::classify::Candidate;
+use crate::domain::{classify::Candidate, opinion::Opinion};
 
 /// Ranks the places of the structure for one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,4 +47,78 @@ pub struct Classified {
     pub labels: u64,
     /// The engine's name and version, for `emm why`.
     pub engine: String,
+}
+
+/// Asks a language model about a document that the engine doubts, and weighs what it says. It never fails because of the
+/// model: what goes wrong is an opinion that abstains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondOpinion {
+    /// The structure to choose from, by its hash.
+    pub structure: String,
+    /// The hash of the document.
+    pub hash: String,
+    /// Its file name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub text: String,
+    /// What the engine says, best first; the model is shown the first five.
+    pub candidates: Vec<Candidate>,
+}
+tool!(SecondOpinion, ContentClassifier, "second_opinion", Weighed, Finishes, deadline 900000);
+
+/// An opinion and what follows from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Weighed {
+    /// The candidates with the vote weighed in, best first.
+    pub candidates: Vec<Candidate>,
+    /// What the model said.
+    pub opinion: Opinion,
+    /// The share of the model's votes that is expected to be right, from what people confirmed.
+    pub accuracy: f64,
+}
+
+/// What was sent to language models, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LlmLog {
+    /// Only this day, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub day: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+tool!(LlmLog, ContentClassifier, "llm_log", LlmLogged);
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LlmLogged {
+    /// Newest first.
+    pub entries: Vec<Asked>,
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// The address of the server.
+    pub to: String,
+    /// Whether it is beyond the reach of the owner.
+    pub remote: bool,
+    /// The model.
+    pub model: String,
+    /// The hash of the document.
+    pub document: String,
+    /// Its file name.
+    pub name: String,
+    /// Bytes of text that were sent.
+    pub bytes: u64,
+    /// Tokens that it took, or at most can have taken.
+    pub tokens: u64,
+    /// Their price, in millionths of the unit of the prices.
+    pub micros: u64,
+    /// How it ended; nothing if that is not known.
+    #[serde(default)]
+    pub outcome: Option<String>,
 }

@@ -9,6 +9,7 @@ use crate::domain::{
     custody::{Link, Plan, Standing},
     extract::Extracted,
     inbox::Hints,
+    opinion::Opinion,
 };
 
 /// What lies in the inbox and is ready to be taken, in the order of its paths.
@@ -142,6 +143,9 @@ pub struct Decision {
     /// The engine that ranked them.
     #[serde(default)]
     pub engine: String,
+    /// What a language model said, if one was asked.
+    #[serde(default)]
+    pub opinion: Option<Opinion>,
 }
 
 impl From<&Plan> for Decision {
@@ -154,6 +158,7 @@ impl From<&Plan> for Decision {
             by_person: plan.why.by_person,
             candidates: plan.why.candidates.clone(),
             engine: plan.why.engine.clone(),
+            opinion: plan.why.opinion.clone(),
         }
     }
 }

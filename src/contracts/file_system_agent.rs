@@ -7,7 +7,7 @@ use super::{
     file_system::{Filed, Item, Problem},
     tool,
 };
-use crate::domain::classify::Candidate;
+use crate::domain::{classify::Candidate, opinion::Opinion};
 
 /// Goes once through the inbox now, beside the sweeps that the agent makes by itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,9 @@ pub struct Review {
     pub reason: String,
     /// The best places, best first.
     pub candidates: Vec<Candidate>,
+    /// What a language model said, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<Opinion>,
 }
 
 /// What waits for a person, in the order of its places in the inbox.

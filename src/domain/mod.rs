@@ -7,5 +7,6 @@ pub mod inbox;
 pub mod jd;
 pub mod mirror;
 pub mod note;
+pub mod opinion;
 pub mod secret;
 pub mod text;

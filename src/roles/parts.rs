@@ -16,17 +16,18 @@ use crate::{
         cache::{self, Cache},
         home::Home,
         inbox::{self, Inbox},
+        llm::{self, Llm},
         objects::{Bucket, ObjectsError, Removal},
         parsers::{self, Parsers},
         redis::Redis,
         search,
         state::{self, State},
-        store::{Ids, Journal, Labels, Store, Structures},
+        store::{Ids, Journal, Labels, Ledger, Store, Structures},
         trash::Trash,
         vault::{self, Vault},
     },
     config::Config,
-    contracts::{content_classifier::Classify, file_system as fs, file_system_agent as agent, jd_classifier as jd},
+    contracts::{content_classifier as cc, file_system as fs, file_system_agent as agent, jd_classifier as jd},
     life::{Health, Ready, Shutdown},
     rpc::{Error, Result, Toolbox, Tools, toolbox::Limits},
     services::{
@@ -131,7 +132,11 @@ impl Parts {
 pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
     let settings = parts.config.file_system_agent.clone();
     let state = parts.kept.state(&parts.config).await?;
-    let agent = Arc::new(FileSystemAgent::new(settings, state, parts.tools.clone()));
+    let opinions = match parts.config.llm.provider {
+        llm::Provider::None => 0,
+        _ => parts.config.llm.concurrency.max(1),
+    };
+    let agent = Arc::new(FileSystemAgent::new(settings, opinions, state, parts.tools.clone()));
     let toolbox = parts
         .toolbox()
         .with::<agent::Sweep, _>(&agent)
@@ -147,16 +152,37 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
     let service = ContentClassifier::open(content_classifier::Parts {
         settings: parts.config.content_classifier.clone(),
         labels: Labels::new(store.clone()),
-        structures: Structures::new(store),
+        structures: Structures::new(store.clone()),
         store: id,
         cache: parts.kept.cache(&parts.config, &parts.health).await?,
         snapshot: parts.kept.home.knowledge(),
+        ledger: Ledger::new(store.clone()),
+        opinions: opinions(&parts, store).await?,
     })
     .await?;
     let service = Arc::new(service);
-    let toolbox = parts.toolbox().with::<Classify, _>(&service);
+    let toolbox = parts
+        .toolbox()
+        .with::<cc::Classify, _>(&service)
+        .with::<cc::SecondOpinion, _>(&service)
+        .with::<cc::LlmLog, _>(&service);
     let follow = Loop::new("follow", service, |service, stop| async move { service.follow(stop).await });
     Ok(Built { toolbox, loops: vec![follow], close: None })
+}
+
+/// What second opinions need, where a language model is configured.
+async fn opinions(parts: &Parts, store: Store) -> Result<Option<content_classifier::OpinionParts>> {
+    let settings = &parts.config.llm;
+    if settings.provider == llm::Provider::None {
+        return Ok(None);
+    }
+    Ok(Some(content_classifier::OpinionParts {
+        llm: Llm::new(settings).map_err(|error| Error::invalid(error.to_string()))?,
+        state: parts.kept.state(&parts.config).await?,
+        ledger: Ledger::new(store),
+        clock: parts.kept.clock.clone(),
+        health: parts.health.clone(),
+    }))
 }
 
 /// `jd-classifier`.

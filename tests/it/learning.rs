@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use emm::{
     backends::{
         cache::{Cache, Memory},
-        store::{Labels, Lesson, Store, Structures},
+        store::{Labels, Ledger, Lesson, Store, Structures},
     },
     contracts::{
         content_classifier::{Classified, Classify},
@@ -30,6 +30,8 @@ async fn open(root: &Path, store: &Store) -> ContentClassifier {
         store: store.identify().await.unwrap(),
         cache: Cache::in_memory(&Memory { bytes_max: 1 << 20 }),
         snapshot: root.join("knowledge.bin"),
+        ledger: Ledger::new(store.clone()),
+        opinions: None,
     })
     .await
     .unwrap()
@@ -81,7 +83,7 @@ async fn callers_of_two_structures_get_places_of_their_own() {
 fn lesson(code: &str) -> Lesson {
     let text = "The bill of the electricity works.".to_owned();
     let (key, name, title, kind) = ("one".into(), "bill.txt".into(), "A bill".into(), "text".into());
-    Lesson { key, code: Some(code.to_owned()), name, title, kind, text, hints: Vec::new() }
+    Lesson { key, code: Some(code.to_owned()), name, title, kind, text, hints: Vec::new(), vote: None }
 }
 
 #[tokio::test]

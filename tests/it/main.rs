@@ -32,6 +32,8 @@ mod k8s;
 mod k8s_pods;
 mod layers;
 mod learning;
+mod llm;
+mod llm_server;
 mod mirror;
 mod moving_house;
 mod note;

@@ -134,6 +134,10 @@ impl World {
         self.root
     }
 
+    pub(crate) fn tools(&self) -> Tools {
+        self.tools.clone()
+    }
+
     pub(crate) async fn call<T: Tool>(&self, request: T) -> Result<T::Reply, Error> {
         self.tools.call(request).await
     }

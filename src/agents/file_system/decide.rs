@@ -41,6 +41,7 @@ pub(super) fn verdict(
     structure: &str,
     forced: Forced,
     settings: &Settings,
+    may_consult: bool,
 ) -> Verdict {
     let decision = |code: &str, confidence: f64, by_person: bool| Decision {
         code: code.to_owned(),
@@ -49,6 +50,7 @@ pub(super) fn verdict(
         by_person,
         candidates: understood.candidates.clone(),
         engine: understood.engine.clone(),
+        opinion: understood.opinion.clone(),
     };
     if matches!(item.standing, Some(Standing::Filed | Standing::Confirmed)) {
         // The same bytes are in the vault: nothing is to be decided, only to be recorded as dropped again.
@@ -84,12 +86,13 @@ pub(super) fn verdict(
     }
     // Rounded down: 79.6 % must not read as the 80 % that it does not reach.
     let percent = |probability: f64| (probability * 100.0 + 1e-6).floor();
-    Verdict::Ask(format!(
+    let reason = format!(
         "the best place, {}, is {} % likely; emm files by itself from {} %",
         best.code,
         percent(best.probability),
         percent(settings.threshold)
-    ))
+    );
+    if may_consult && understood.opinion.is_none() { Verdict::Doubt } else { Verdict::Ask(reason) }
 }
 
 /// The category that the candidates with ids add up to most, and their sum.

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::{Context, decide};
 use crate::{
     contracts::{
-        content_classifier::{Classified, Classify},
+        content_classifier::{Classified, Classify, SecondOpinion, Weighed},
         file_system::{Decision, Document, File, Filed, Held, Hold, Item, Read},
         file_system_agent::Review,
         jd_classifier::{Reserve, Reserved},
     },
-    domain::{classify::Candidate, custody::Standing},
+    domain::{classify::Candidate, custody::Standing, opinion::Opinion},
     graph::{Graph, Outcome, Turn},
     rpc::{Error, Result},
 };
@@ -37,6 +37,12 @@ pub(super) struct Understood {
     pub(super) excerpt: String,
     pub(super) candidates: Vec<Candidate>,
     pub(super) engine: String,
+    /// Whether the document has a title of its own.
+    #[serde(default)]
+    pub(super) own_title: bool,
+    /// What a language model said, if one was asked.
+    #[serde(default)]
+    pub(super) opinion: Option<Opinion>,
 }
 
 /// What is to be done with an item.
@@ -47,6 +53,8 @@ pub(super) enum Verdict {
     File(Decision),
     /// File it under a new id of this category.
     New { category: String, title: String, decision: Decision },
+    /// A language model may know.
+    Doubt,
     /// Ask, for this reason.
     Ask(String),
     /// Leave it in the inbox, for a person said so.
@@ -57,19 +65,23 @@ pub(super) enum Verdict {
     Quarantine(String),
 }
 
-/// The graph. A pause stands before `file`, so that a sweep settles the order of those that collide.
+/// The graph. A pause stands before `file`, so that a sweep settles the order of those that collide, and before `consult`,
+/// so that what is sure need not wait for a language model.
 pub(super) fn graph() -> Graph<Context> {
     Graph::new("item", "read")
         .node("read", read)
         .node("decide", decide)
+        .node("consult", consult)
         .node("review", super::review::node)
         .node("reserve", reserve)
         .node("file", file)
         .node("hold", hold)
         .edge("read", "decide")
         .branch("decide", |state| next(&state.get(channel::VERDICT)?))
+        .branch("consult", |state| next(&state.get(channel::VERDICT)?))
         .branch("review", |state| next(&state.get(channel::VERDICT)?))
         .edge("reserve", "file")
+        .pause_before("consult")
         .pause_before("reserve")
         .pause_before("file")
 }
@@ -78,6 +90,7 @@ fn next(verdict: &Verdict) -> Result<Vec<&'static str>> {
     Ok(match verdict {
         Verdict::File(_) => vec!["file"],
         Verdict::New { .. } => vec!["reserve"],
+        Verdict::Doubt => vec!["consult"],
         Verdict::Ask(_) => vec!["review"],
         Verdict::Skip | Verdict::Quarantine(_) => vec!["hold"],
         Verdict::Leave => vec![],
@@ -106,8 +119,10 @@ async fn read(context: Context, turn: Turn) -> Result<Outcome> {
         at_least: turn.state.get(channel::LABELS)?,
         top: context.settings.candidates_max,
     };
+    let own_title = !request.title.is_empty();
     let Classified { candidates, engine, .. } = context.tools.call(request).await?;
-    Outcome::set(channel::UNDERSTOOD, &Understood { title, excerpt, candidates, engine })
+    let understood = Understood { title, excerpt, candidates, engine, own_title, opinion: None };
+    Outcome::set(channel::UNDERSTOOD, &understood)
 }
 
 async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
@@ -118,10 +133,41 @@ async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
             let understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
             let structure: String = turn.state.get(channel::STRUCTURE)?;
             let forced = decide::lookup(&context.tools, &item.hints, &structure).await?;
-            decide::verdict(&item, &understood, &structure, forced, &context.settings)
+            // Nothing leaves the machine in a dry run.
+            let may_consult = context.opinions > 0 && !turn.state.get::<bool>(channel::DRY_RUN)?;
+            decide::verdict(&item, &understood, &structure, forced, &context.settings, may_consult)
         }
     };
     Outcome::set(channel::VERDICT, &verdict)
+}
+
+/// Asks a language model, and decides once more. It never fails the item: without an opinion a person is asked.
+async fn consult(context: Context, turn: Turn) -> Result<Outcome> {
+    let item: Item = turn.state.get(channel::ITEM)?;
+    let mut understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
+    let structure: String = turn.state.get(channel::STRUCTURE)?;
+    let Document::Text { extracted, .. } = context.tools.call(Read { item: item.clone() }).await? else {
+        return Outcome::set(channel::VERDICT, &Verdict::Ask("it could be read before, and cannot be now".to_owned()));
+    };
+    let request = SecondOpinion {
+        structure: structure.clone(),
+        hash: item.hash.clone(),
+        name: item.place.rsplit('/').next().unwrap_or(&item.place).to_owned(),
+        title: understood.title.clone(),
+        text: extracted.text,
+        candidates: understood.candidates.clone(),
+    };
+    let opinion = match context.tools.call(request).await {
+        Ok(Weighed { candidates, opinion, .. }) => {
+            understood.candidates = candidates;
+            opinion
+        }
+        Err(error) => Opinion::abstained("", error.message),
+    };
+    understood.title = opinion.title_of(understood.own_title, &understood.title).to_owned();
+    understood.opinion = Some(opinion);
+    let verdict = decide::verdict(&item, &understood, &structure, decide::Forced::No, &context.settings, false);
+    Outcome::set(channel::UNDERSTOOD, &understood)?.and(channel::VERDICT, &verdict)
 }
 
 /// Allocates the new id; asking again for the same item gives the same one.
@@ -179,7 +225,7 @@ pub(super) fn question(turn: &Turn) -> Result<Review> {
     let Verdict::Ask(reason) = turn.state.get(channel::VERDICT)? else {
         return Err(Error::internal(format!("thread {} has nothing to ask: {}", turn.thread, json!(*turn.state))));
     };
-    let Understood { title, excerpt, mut candidates, .. } = turn.state.get(channel::UNDERSTOOD)?;
+    let Understood { title, excerpt, mut candidates, opinion, .. } = turn.state.get(channel::UNDERSTOOD)?;
     candidates.truncate(3);
-    Ok(Review { item: turn.state.get(channel::ITEM)?, title, excerpt, reason, candidates })
+    Ok(Review { item: turn.state.get(channel::ITEM)?, title, excerpt, reason, candidates, opinion })
 }

@@ -55,6 +55,8 @@ const SWEEP: &str = "sweep";
 struct Context {
     tools: Tools,
     settings: Arc<Settings>,
+    /// Documents about which a language model is asked at once; 0 where there is none.
+    opinions: usize,
 }
 
 /// The agent; cheap to clone.
@@ -72,10 +74,11 @@ struct Inner {
 }
 
 impl FileSystemAgent {
-    /// The agent over its own state and the tools of all roles.
-    pub fn new(settings: Settings, state: State, tools: Tools) -> FileSystemAgent {
+    /// The agent over its own state and the tools of all roles. `opinions` is how many documents a language model is asked about
+    /// at once; 0 where there is none.
+    pub fn new(settings: Settings, opinions: usize, state: State, tools: Tools) -> FileSystemAgent {
         let checkpoints = Checkpoints::new(state.clone());
-        let context = Context { tools, settings: Arc::new(settings) };
+        let context = Context { tools, settings: Arc::new(settings), opinions };
         let items = Arc::new(Executor::new(item::graph(), context.clone(), checkpoints.clone()));
         let over = sweep::Threads { executor: items.clone(), checkpoints: checkpoints.clone() };
         // A dry run leaves no trace, and what a sweep has found so far is found again by the next one.

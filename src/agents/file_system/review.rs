@@ -40,6 +40,7 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
         by_person: true,
         candidates: understood.candidates,
         engine: understood.engine,
+        opinion: understood.opinion,
     };
     let verdict = match serde_json::from_value(answer)? {
         Answered::Skip => Verdict::Skip,

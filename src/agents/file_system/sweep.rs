@@ -59,6 +59,8 @@ pub(super) const TWINS: &str = "twins";
 const STRUCTURE: &str = "structure";
 const LEFT: &str = "left";
 const OFFSET: &str = "offset";
+/// Threads about which a language model is asked, once all others are decided.
+const DOUBTFUL: &str = "doubtful";
 pub(super) const DECIDED: &str = "decided";
 pub(super) const FILED: &str = "filed";
 const REVIEW: &str = "review";
@@ -75,9 +77,17 @@ pub(super) fn graph() -> Graph<Context> {
         .node("list", list)
         .node("decide", decide)
         .node("file", super::batch::file)
+        .node("consult", consult)
         .edge("list", "decide")
         // Deciding is work for the processor, filing mostly for the disk: one batch is filed while the next is decided.
-        .branch("decide", |state| Ok(if state.get(LEFT)? { vec!["decide", "file"] } else { vec!["file"] }))
+        .branch("decide", |state| match (state.get(LEFT)?, state.find::<Vec<String>>(DOUBTFUL)?) {
+            (true, _) => Ok(vec!["decide", "file"]),
+            // What is sure does not wait for what a language model is asked about.
+            (false, Some(doubtful)) if !doubtful.is_empty() => Ok(vec!["consult", "file"]),
+            _ => Ok(vec!["file"]),
+        })
+        .edge("consult", "file")
+        .channel(DOUBTFUL, Reducer::Append)
         .channel(FILED, Reducer::Append)
         .channel(REVIEW, Reducer::Append)
         .channel(FAILED, Reducer::Append)
@@ -203,22 +213,53 @@ async fn decide(context: Context, turn: Turn) -> Result<Outcome> {
     let decided: Vec<Result<Ready, Problem>> =
         stream::iter(work).buffered(context.item.settings.items_in_flight.max(1)).collect().await;
     tracing::debug!(items = decided.len(), "a batch is decided");
-    let (mut ready, mut review, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    told(decided)?.and(OFFSET, &(offset + size))?.and(LEFT, &left)
+}
+
+/// What a batch came to.
+fn told(decided: Vec<Result<Ready, Problem>>) -> Result<Outcome> {
+    let (mut ready, mut doubtful, mut review, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for one in decided {
         match one {
             Ok(Ready::File(thread)) => ready.push(thread),
+            Ok(Ready::Doubt(thread)) => doubtful.push(thread),
             Ok(Ready::Review(shown)) => review.push(*shown),
             Ok(Ready::Nothing(Some(problem))) | Err(problem) => failed.push(problem),
             Ok(Ready::Nothing(None)) => {}
         }
     }
-    let decided = Outcome::set(DECIDED, &ready)?.and(REVIEW, &review)?.and(FAILED, &failed)?;
-    decided.and(OFFSET, &(offset + size))?.and(LEFT, &left)
+    Outcome::set(DECIDED, &ready)?.and(DOUBTFUL, &doubtful)?.and(REVIEW, &review)?.and(FAILED, &failed)
+}
+
+/// Has a language model asked about what is doubtful, several at once, and decides by what it says.
+async fn consult(context: Context, turn: Turn) -> Result<Outcome> {
+    let threads: Vec<String> = turn.state.get(DOUBTFUL)?;
+    let work = threads.into_iter().map(|thread| {
+        let (context, turn) = (context.clone(), turn.clone());
+        rpc::Context::beside(async move {
+            let over = context.threads(&turn).map_err(|error| (thread.clone(), error));
+            let over = over.map_err(|(place, error)| Problem { place, reason: error.to_string() })?;
+            let Some(before) = over.checkpoints.get(&thread).await.ok().flatten() else {
+                return Ok(Ready::Nothing(None));
+            };
+            let item: Item = before
+                .state
+                .get(channel::ITEM)
+                .map_err(|error| Problem { place: thread.clone(), reason: error.to_string() })?;
+            let place = item.place.clone();
+            let brought = run(over, thread, Input::Resume, item, false).await;
+            brought.map_err(|error| Problem { place, reason: error.to_string() })
+        })
+    });
+    let consulted: Vec<Result<Ready, Problem>> =
+        stream::iter(work).buffered(context.item.opinions.max(1)).collect().await;
+    told(consulted)
 }
 
 /// How far an item was brought.
 enum Ready {
     File(String),
+    Doubt(String),
     Review(Box<Review>),
     Nothing(Option<Problem>),
 }
@@ -262,6 +303,11 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
         Some(_) => Input::Again(State(state), before),
         None => Input::Start(State(state)),
     };
+    run(threads, thread, input, item, request.dry_run).await
+}
+
+/// Runs the thread of an item to where it waits, and says for what.
+async fn run(threads: &Threads, thread: String, input: Input, item: Item, dry_run: bool) -> Result<Ready> {
     let at = match threads.executor.run(&thread, input).await {
         Ok(at) => at,
         // It left or changed while it was looked at: the next look sees it as it is then.
@@ -269,9 +315,10 @@ async fn bring(context: &Context, turn: &Turn, item: Item, labels: u64) -> Resul
         Err(error) => return Err(error),
     };
     match (at.status, at.interrupt) {
+        (Status::Paused, _) if at.next.iter().any(|node| node == "consult") => Ok(Ready::Doubt(thread)),
         (Status::Paused, _) => Ok(Ready::File(thread)),
         (Status::Interrupted, Some(shown)) => {
-            if request.dry_run {
+            if dry_run {
                 threads.checkpoints.remove(&thread).await?;
             }
             Ok(Ready::Review(Box::new(serde_json::from_value(shown)?)))

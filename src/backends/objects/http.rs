@@ -1,15 +1,10 @@
 //! HTTP to a bucket, over the hyper that is in the tree already: object_store would bring reqwest and a second TLS.
 
-use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, io, pin::Pin, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body, Bytes, Frame};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector as Tcp},
-    rt::{TokioExecutor, TokioTimer},
-};
 use object_store::{
     ClientOptions,
     client::{
@@ -17,15 +12,13 @@ use object_store::{
         HttpResponseBody, HttpService,
     },
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-/// How long a connection may stay unused.
-const IDLE: Duration = Duration::from_secs(20);
+use crate::backends::web;
 
 /// One pool of connections, for everything that a bucket is asked.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    client: Client<HttpsConnector<Tcp>, HttpRequestBody>,
+    client: web::Client<HttpRequestBody>,
     /// How long the head of an answer, and then each next piece of it, may take.
     answer_max: Duration,
 }
@@ -36,29 +29,7 @@ impl Http {
     /// # Errors
     /// When the system has no certificates.
     pub(super) fn new(tls: bool, answer_max: Duration) -> io::Result<Http> {
-        let provider = ring::default_provider();
-        let builder = match tls {
-            true => HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?,
-            false => HttpsConnectorBuilder::new().with_tls_config(
-                ClientConfig::builder_with_provider(Arc::new(provider))
-                    .with_safe_default_protocol_versions()
-                    .map_err(io::Error::other)?
-                    .with_root_certificates(RootCertStore::empty())
-                    .with_no_client_auth(),
-            ),
-        };
-        let mut tcp = Tcp::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(answer_max));
-        let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            // Whether a request was carried out is for the caller to find out, not for the pool to guess.
-            .retry_canceled_requests(false)
-            .build(connector);
-        Ok(Http { client, answer_max })
+        Ok(Http { client: web::client(tls, answer_max)?, answer_max })
     }
 }
 

@@ -98,6 +98,8 @@ pub enum Space {
     Trees,
     /// Name -> true: what is known to be done.
     Marks,
+    /// What a question to a language model rests on -> its reply.
+    Opinions,
 }
 
 impl Space {
@@ -109,6 +111,7 @@ impl Space {
             Space::Checkpoints => "checkpoints",
             Space::Trees => "trees",
             Space::Marks => "marks",
+            Space::Opinions => "opinions",
         }
     }
 }

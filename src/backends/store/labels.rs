@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Stored};
+use crate::domain::opinion::Record;
 
 /// One thing that is taught or taken back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Lesson {
     /// Words beside the text.
     #[serde(default)]
     pub hints: Vec<String>,
+    /// What a language model had voted for, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vote: Option<Record>,
 }
 
 /// One entry of the log.

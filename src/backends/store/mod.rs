@@ -7,6 +7,7 @@ mod identity;
 mod ids;
 mod journal;
 mod labels;
+mod ledger;
 mod structures;
 
 use std::{fmt, path::Path as FsPath, sync::Arc};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use ids::{Allocated, Ids};
 pub use journal::Journal;
 pub use labels::{Label, Labels, Lesson};
+pub use ledger::{Entry, Ledger, Spent};
 pub use structures::Structures;
 
 use self::folder::Folder;
@@ -111,7 +113,7 @@ impl From<ObjectsError> for StoreError {
 }
 
 /// The folders that a store has, beside its identity.
-const FOLDERS: [&str; 5] = ["journal", "labels", "ids", "structure", "structure-log"];
+const FOLDERS: [&str; 6] = ["journal", "labels", "ids", "structure", "structure-log", "ledger"];
 /// Objects that are copied at once.
 const COPIES_IN_FLIGHT: usize = 16;
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{classify::Candidate, note::Patch};
+use super::{classify::Candidate, note::Patch, opinion::Opinion};
 
 /// The version of the stored form; a build refuses a newer one with a clear word.
 pub const FORMAT: u32 = 1;
@@ -63,6 +63,9 @@ pub struct Why {
     pub structure: String,
     /// The title.
     pub title: String,
+    /// What a language model said, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<Opinion>,
 }
 
 /// One whole effect in the life of an item. Links are written once and never deleted.

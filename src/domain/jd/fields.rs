@@ -6,7 +6,7 @@ use super::model::About;
 use super::yaml::{Node, Value};
 
 /// Fields of an area.
-pub(super) const AREA: &[&str] = &["name", "title", "description", "categories"];
+pub(super) const AREA: &[&str] = &["name", "title", "description", "privacy", "categories"];
 /// Fields of a category.
 pub(super) const CATEGORY: &[&str] =
     &["name", "title", "description", "keywords", "examples", "not", "aliases", "privacy", "header", "ids"];

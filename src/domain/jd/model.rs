@@ -24,6 +24,9 @@ pub struct Area {
     /// What belongs here, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// A word on who may read what lies here, for all its categories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<String>,
     /// The categories, in numeric order.
     pub categories: Vec<Category>,
 }
@@ -88,7 +91,7 @@ pub struct About {
     /// Other names of this place, as people say or write them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// A word on who may read what lies here; this room only keeps it.
+    /// A word on who may read what lies here: `local` keeps it from language models elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<String>,
 }

@@ -172,11 +172,12 @@ impl Reader<'_> {
         let owner = format!("area {code}");
         let Value::Map { entries, .. } = &value.value else {
             let name = self.short(&owner, key, value)?;
-            return Some(Area { code, name, description: None, categories: Vec::new() });
+            return Some(Area { code, name, description: None, privacy: None, categories: Vec::new() });
         };
         let fields = Fields::read(&owner, entries, fields::AREA, &mut self.findings);
         let name = self.named(&owner, key, &fields);
         let description = fields.text(&owner, "description", &mut self.findings);
+        let privacy = fields.text(&owner, "privacy", &mut self.findings);
         let number = code::area_number(&code);
         let mut categories = Vec::new();
         if let Some(map) = self.children(&owner, &fields, "categories") {
@@ -190,7 +191,7 @@ impl Reader<'_> {
             }
         }
         categories.sort_by_key(|category| code::category_number(&category.code));
-        Some(Area { code, name: name?, description, categories })
+        Some(Area { code, name: name?, description, privacy, categories })
     }
 
     fn category(&mut self, code: String, key: &Node, value: &Node) -> Option<Category> {

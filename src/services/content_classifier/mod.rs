@@ -1,5 +1,6 @@
 //! `content-classifier`: ranks the places of the structure for a document, from what the structure says and people taught.
 
+mod opinions;
 mod snapshot;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -11,7 +12,7 @@ use tokio::sync::Mutex as Turn;
 use crate::{
     backends::{
         cache::{Cache, Unkept},
-        store::{Labels, Lesson, Structures},
+        store::{Label, Labels, Ledger, Lesson, Structures},
     },
     contracts::content_classifier::{Classified, Classify},
     domain::{
@@ -22,6 +23,9 @@ use crate::{
     rpc::{Answer, Error, Result},
     services::blocking::blocking,
 };
+
+use opinions::Opinions;
+pub use opinions::Parts as OpinionParts;
 
 /// The engine's name and version, which stands in the journal with every decision.
 pub const ENGINE: &str = "built-in 1";
@@ -50,6 +54,10 @@ pub struct Parts {
     pub cache: Cache,
     /// Where what was learnt is kept between starts.
     pub snapshot: PathBuf,
+    /// What was sent to language models.
+    pub ledger: Ledger,
+    /// What second opinions need, where a model is configured.
+    pub opinions: Option<OpinionParts>,
 }
 
 /// The service; cheap to clone.
@@ -58,6 +66,7 @@ pub struct ContentClassifier(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    opinions: Option<Arc<Opinions>>,
     known: RwLock<Known>,
     /// One reader of the log at a time.
     reading: Turn<()>,
@@ -77,7 +86,7 @@ struct Known {
 
 impl ContentClassifier {
     /// The service, with what it had learnt when it was stopped.
-    pub async fn open(parts: Parts) -> Result<ContentClassifier> {
+    pub async fn open(mut parts: Parts) -> Result<ContentClassifier> {
         let (path, id) = (parts.snapshot.clone(), parts.store.clone());
         let (engine, seq) = match blocking(move || snapshot::restore(&path, &id)).await? {
             Some((engine, seq)) if seq <= parts.labels.last().await? => (engine, seq),
@@ -88,7 +97,12 @@ impl ContentClassifier {
             None => (Engine::new(Vec::new()), 0),
         };
         let known = RwLock::new(Known { engine, structure: String::new(), seq, between: false });
-        Ok(ContentClassifier(Arc::new(Inner { parts, known, reading: Turn::new(()), unsaved: Mutex::new(0) })))
+        let opinions = match parts.opinions.take() {
+            Some(opinions) => Some(Arc::new(Opinions::open(opinions, &parts.labels, seq).await?)),
+            None => None,
+        };
+        let (reading, unsaved) = (Turn::new(()), Mutex::new(0));
+        Ok(ContentClassifier(Arc::new(Inner { parts, opinions, known, reading, unsaved })))
     }
 
     /// Learns what the log has beyond what is known.
@@ -98,11 +112,15 @@ impl ContentClassifier {
             let next = self.0.known.read().seq + 1;
             let Some(label) = self.0.parts.labels.get(next).await? else { return self.save_if_due().await };
             let service = self.clone();
-            blocking(move || service.learn(next, &label.lessons)).await?;
+            blocking(move || service.learn(next, &label)).await?;
         }
     }
 
-    fn learn(&self, seq: u64, lessons: &[Lesson]) {
+    fn learn(&self, seq: u64, label: &Label) {
+        let lessons = &label.lessons;
+        if let Some(opinions) = &self.0.opinions {
+            opinions.learn(label);
+        }
         // The lock is given up between lessons, so that a long lesson book does not keep callers waiting.
         for lesson in lessons {
             let mut known = self.0.known.write();

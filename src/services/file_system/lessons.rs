@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use super::{FileSystem, notes::NOTE_BYTES_MAX, reading::file_name};
 use crate::{
     backends::store::Lesson,
-    domain::{custody::Chain, note},
+    domain::{
+        custody::Chain,
+        note,
+        opinion::{Record, Vote},
+    },
     rpc::Result,
 };
 
@@ -57,7 +61,11 @@ impl FileSystem {
         let front = note::read_front_matter(&text);
         let body = text.get(front.body_offset_bytes..).unwrap_or_default();
         let name = file_name(&chain.origin.place);
-        let lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
+        let mut lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
+        lesson.vote = plan.why.opinion.as_ref().and_then(|opinion| match &opinion.vote {
+            Vote::Place(code) => Some(Record { model: opinion.model.clone(), code: code.clone() }),
+            Vote::Nowhere | Vote::Abstained(_) => None,
+        });
         self.append_label(vec![lesson]).await
     }
 
@@ -91,6 +99,7 @@ impl FileSystem {
             kind: String::new(),
             text: body.get(..limit).unwrap_or_default().to_owned(),
             hints: front.list("tags").into_iter().filter(|tag| !tag.starts_with("jd/")).map(str::to_owned).collect(),
+            vote: None,
         }
     }
 }
@@ -98,5 +107,5 @@ impl FileSystem {
 /// The lesson that takes back what was taught under this key.
 pub(super) fn taken_back(key: &str) -> Lesson {
     let (name, title, kind, text) = Default::default();
-    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new() }
+    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new(), vote: None }
 }

@@ -47,6 +47,8 @@ impl FileSystem {
                 return Err(Error::invalid(format!("{} cannot be read: {reason}", item.place)));
             }
         };
+        let has_own = extracted.title.as_deref().is_some_and(|title| !title.is_empty());
+        let title = decision.opinion.as_ref().map_or(title.clone(), |it| it.title_of(has_own, &title).to_owned());
         let style = self.style().await;
         let markdown = extracted.kind == Kind::Markdown && item.bytes <= self.parts.settings.markdown_bytes_max;
         let own = if markdown { self.own_bytes(item).await? } else { None };
@@ -81,6 +83,7 @@ impl FileSystem {
             engine: decision.engine.clone(),
             structure: decision.structure.clone(),
             title,
+            opinion: decision.opinion.clone(),
         };
         let note_hash = blake3::hash(&bytes).to_hex().to_string();
         let trash = self.parts.clock.today();
@@ -162,7 +165,7 @@ impl FileSystem {
             created: extracted.created,
             published: extracted.published,
             source: extracted.source,
-            description: None,
+            description: decision.opinion.as_ref().and_then(|opinion| opinion.description.clone()),
             jd: Some(decision.code.clone()),
             tags: Vec::new(),
             emm_id: item.emm_id.clone(),
