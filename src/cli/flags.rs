@@ -296,6 +296,18 @@ pub enum LlmAction {
         #[arg(short = 'n', long, default_value_t = 100, value_name = "N")]
         limit: usize,
     },
+    /// Ask several models about what people have placed already, and say which of them is worth its price
+    #[command(after_help = "\
+Example:
+  emm llm compare qwen3:4b gemma3:4b      both at the server of [llm], about the last 50 documents that people placed")]
+    Compare {
+        /// The models, as the server of [llm] names them
+        #[arg(required = true, value_name = "MODEL")]
+        models: Vec<String>,
+        /// The last so many documents
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
 }
 
 /// What to do with a vault in a bucket.

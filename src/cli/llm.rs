@@ -21,6 +21,7 @@ use crate::{
 pub(super) async fn run(setup: &Setup, screen: &Screen, action: LlmAction) -> Result<Exit> {
     match action {
         LlmAction::Check => check(setup, screen).await,
+        LlmAction::Compare { models, limit } => super::eval::compare::run(setup, screen, &models, limit).await,
         LlmAction::Log { day, limit } => log(setup, screen, day, limit).await,
     }
 }

@@ -108,7 +108,7 @@ async fn run(cli: Cli, screen: &Screen) -> Result<Exit> {
     };
     match command {
         Command::Roles => settings::roles(screen),
-        Command::Eval(options) => eval::run(&global, screen, &options),
+        Command::Eval(options) => eval::run(&global, screen, &options).await,
         Command::Completions { shell } => settings::completions(screen, shell),
         Command::Man { dir } => settings::man(screen, dir.as_deref()),
         Command::Config { action } => settings::config(&global, screen, action),

@@ -16,7 +16,7 @@ use crate::{
         cache::{self, Cache},
         home::Home,
         inbox::{self, Inbox},
-        llm::{self, Llm},
+        llm::{self, Account, Llm},
         objects::{Bucket, ObjectsError, Removal},
         parsers::{self, Parsers},
         redis::Redis,
@@ -177,10 +177,12 @@ async fn opinions(parts: &Parts, store: Store) -> Result<Option<content_classifi
         return Ok(None);
     }
     Ok(Some(content_classifier::OpinionParts {
-        llm: Llm::new(settings).map_err(|error| Error::invalid(error.to_string()))?,
+        account: Account {
+            llm: Llm::new(settings).map_err(|error| Error::invalid(error.to_string()))?,
+            ledger: Ledger::new(store),
+            clock: parts.kept.clock.clone(),
+        },
         state: parts.kept.state(&parts.config).await?,
-        ledger: Ledger::new(store),
-        clock: parts.kept.clock.clone(),
         health: parts.health.clone(),
     }))
 }

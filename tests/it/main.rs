@@ -33,6 +33,7 @@ mod k8s_pods;
 mod layers;
 mod learning;
 mod llm;
+mod llm_commands;
 mod llm_real;
 mod llm_server;
 mod mirror;

@@ -1,5 +1,6 @@
 //! A language model on a server: asked one question at a time within bounds, and left alone when it fails.
 
+mod account;
 mod protocol;
 mod settings;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
+pub use account::{About, Account, AccountError};
 pub use settings::{Place, Provider, Settings};
 
 use super::web;

@@ -1,6 +1,8 @@
 //! `emm eval`: how well the engine would have filed what somebody filed by hand.
 
+pub(super) mod compare;
 mod read;
+mod second;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,8 +14,11 @@ use clap::{Args, ValueEnum, ValueHint};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use self::read::{Item, Splits};
-use super::{Exit, flags::Global, screen::Screen};
+use self::{
+    read::{Item, Splits},
+    second::{Found, SHORTLIST, Second},
+};
+use super::{Exit, flags::Global, screen::Screen, setup::Setup};
 use crate::{
     domain::classify::{Candidate, Document, Engine, Features, Measures, Outcome, Target, accuracy, address_words},
     rpc::{Error, Result},
@@ -63,6 +68,8 @@ enum Protocol {
 enum EngineName {
     /// The one of emm, without any service
     Builtin,
+    /// The same, and the language model of [llm] about what it doubts; give --limit, for each question costs
+    Llm,
 }
 
 /// What came of it; shares are fractions.
@@ -87,6 +94,9 @@ struct Report {
     /// What was learnt, in memory; and all that the process has.
     model_bytes: usize,
     rss_bytes: u64,
+    /// What was found out about the language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    llm: Option<Found>,
 }
 
 /// Items of a growing stream that are asked about at most.
@@ -102,7 +112,7 @@ const EXAMPLES_MIN: usize = 50;
 const SILENT: f64 = 0.1;
 
 /// Reads, measures and tells.
-pub(super) fn run(global: &Global, screen: &Screen, options: &Options) -> Result<Exit> {
+pub(super) async fn run(global: &Global, screen: &Screen, options: &Options) -> Result<Exit> {
     let jd = global.jd.as_deref().ok_or_else(|| Error::invalid("emm eval needs the structure: give --jd jd.yaml"))?;
     if options.inbox_em && options.protocol != Protocol::Cold {
         return Err(Error::invalid("--inbox-em is for --protocol cold: the others learn from what was filed"));
@@ -120,19 +130,26 @@ pub(super) fn run(global: &Global, screen: &Screen, options: &Options) -> Result
         Protocol::Growing => (Vec::new(), order.into_iter().take(GROWING_MAX).collect()),
     };
     asked.truncate(options.limit.unwrap_or(usize::MAX));
+    let second = match options.engine {
+        EngineName::Builtin => None,
+        EngineName::Llm => {
+            let config = Setup::load(global)?.config;
+            Some(Second::new(&config.llm, config.file_system_agent.threshold)?)
+        }
+    };
     let progress = screen.counting("measured", train.len() + asked.len());
-    let mut trial = Trial::new(targets, areas, progress);
+    let mut trial = Trial::new(targets, areas, second, progress);
     for at in &train {
-        trial.learn(&items[*at]);
+        trial.learn(&items[*at], Protocol::Warm);
     }
     if options.inbox_em {
         trial.look_over(asked.iter().map(|at| &items[*at]));
     }
     let mut outcomes = Vec::new();
     for at in &asked {
-        outcomes.push(trial.ask(&items[*at]));
+        outcomes.push(trial.ask(&items[*at]).await);
         if options.protocol == Protocol::Growing {
-            trial.learn(&items[*at]);
+            trial.learn(&items[*at], Protocol::Growing);
         }
     }
     trial.progress.finish_and_clear();
@@ -152,18 +169,27 @@ struct Trial {
     guesses: BTreeMap<String, String>,
     learning_ms: Vec<f64>,
     asking_ms: Vec<f64>,
+    second: Option<Second>,
     progress: ProgressBar,
 }
 
 impl Trial {
-    fn new(targets: Vec<Target>, areas: BTreeMap<String, String>, progress: ProgressBar) -> Trial {
+    fn new(
+        targets: Vec<Target>,
+        areas: BTreeMap<String, String>,
+        second: Option<Second>,
+        progress: ProgressBar,
+    ) -> Trial {
         let codes = targets.iter().map(|target| target.code.clone()).collect();
         let engine = Engine::new(targets.clone());
         let (names, guesses, learning_ms, asking_ms) = Default::default();
-        Trial { engine, names, targets, areas, codes, guesses, learning_ms, asking_ms, progress }
+        Trial { engine, names, targets, areas, codes, guesses, learning_ms, asking_ms, second, progress }
     }
 
-    fn learn(&mut self, item: &Item) {
+    fn learn(&mut self, item: &Item, protocol: Protocol) {
+        if let Some(second) = self.second.as_mut().filter(|_| protocol == Protocol::Growing) {
+            second.learn(item);
+        }
         if self.codes.insert(item.label.clone()) {
             // Filed under an area, or under a number that the structure does not have: it is a place from now on.
             let title = self.areas.get(&item.label).cloned().unwrap_or_default();
@@ -176,16 +202,20 @@ impl Trial {
         self.progress.inc(1);
     }
 
-    fn ask(&mut self, item: &Item) -> Outcome {
+    async fn ask(&mut self, item: &Item) -> Outcome {
         // What was guessed of it must not speak for itself.
         let guessed = self.guesses.get(&item.id).filter(|_| self.engine.unlearn(&item.id)).cloned();
         let begun = Instant::now();
         let features = features(item);
         let named = self.by_names(&features);
-        let candidates = named.unwrap_or_else(|| self.engine.classify_features(&features, CANDIDATES));
+        let most = if self.second.is_some() { SHORTLIST } else { CANDIDATES };
+        let mut candidates = named.unwrap_or_else(|| self.engine.classify_features(&features, most));
         self.asking_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         if let Some(code) = guessed {
             self.engine.learn_features(&code, &item.id, &item.title, &features);
+        }
+        if let Some(second) = &mut self.second {
+            candidates = second.weighed(item, candidates, &self.targets).await;
         }
         self.progress.inc(1);
         outcome(&candidates, &item.label)
@@ -236,6 +266,7 @@ impl Trial {
             predict_ms: self.asking_ms.get(self.asking_ms.len() / 2).copied().unwrap_or_default(),
             model_bytes: self.engine.bytes(),
             rss_bytes: resident_bytes(),
+            llm: self.second.map(|second| second.found),
         }
     }
 }
@@ -282,6 +313,19 @@ fn tell(screen: &Screen, report: &Report) {
     rows.push(("learning", format!("{:.2} ms an item", report.learn_ms)));
     rows.push(("asking", format!("{:.2} ms an item", report.predict_ms)));
     rows.push(("model", format!("{:.1} MB", report.model_bytes as f64 / 1e6)));
+    if let Some(found) = &report.llm {
+        rows.push((
+            "model asked",
+            format!(
+                "{} times, right {} of {} votes, {} unusable answers",
+                found.questions, found.right, found.votes, found.abstained
+            ),
+        ));
+        rows.push((
+            "its price",
+            format!("{} + {} tokens, {:.4}, {:.0} s", found.tokens_in, found.tokens_out, found.cost, found.seconds),
+        ));
+    }
     for (name, value) in rows {
         screen.line(format_args!("{name:<14} {value}"));
     }

@@ -14,6 +14,9 @@ pub struct Structure {
     pub areas: Vec<Area>,
 }
 
+/// The word in `privacy` that keeps documents of a place from remote servers.
+const LOCAL: &str = "local";
+
 /// An area: ten categories that belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Area {
@@ -161,6 +164,17 @@ impl Structure {
             });
             std::iter::once(Place { area, category: None, id: None }).chain(categories)
         })
+    }
+
+    /// Whether documents of a place stay within reach of their owner: said of it, or of what it lies in.
+    pub fn is_private(&self, code: &str) -> bool {
+        let Some(place) = self.find(code) else { return false };
+        let words = [
+            place.id.and_then(|id| id.about.privacy.as_deref()),
+            place.category.and_then(|category| category.about.privacy.as_deref()),
+            place.area.privacy.as_deref(),
+        ];
+        words.into_iter().flatten().any(|word| word.trim().eq_ignore_ascii_case(LOCAL))
     }
 
     /// The structure's name: the BLAKE3 hash, in hex, of its canonical JSON. Equal structures have equal hashes on

@@ -10,17 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::ContentClassifier;
 use crate::{
     backends::{
-        Clock,
-        llm::{self, Llm, LlmError},
+        llm::{self, About, Account, AccountError, LlmError, Reply},
         state::{Put, Space, State},
-        store::{Entry, Label, Labels, Ledger},
+        store::{Entry, Label, Labels},
     },
     contracts::content_classifier::{Asked, LlmLog, LlmLogged, SecondOpinion, Weighed},
     domain::{
         jd::Structure,
-        opinion::{
-            self, Choice, Opinion, PROMPT_VERSION, Prompt, Question, Said, Trust, Vote, estimated_tokens, weigh,
-        },
+        opinion::{self, Choice, Opinion, PROMPT_VERSION, Prompt, Question, Said, Trust, Vote, weigh},
     },
     life::Health,
     rpc::{Answer, Error, Result},
@@ -28,19 +25,13 @@ use crate::{
 
 /// Places that a model is shown.
 const SHORTLIST: usize = 5;
-/// The word in `privacy` that keeps documents of a place from remote servers.
-const LOCAL: &str = "local";
 
 /// What opinions need, where a model is configured.
 pub struct Parts {
-    /// The model.
-    pub llm: Llm,
+    /// The model, and the account of what it is asked.
+    pub account: Account,
     /// Where replies are kept.
     pub state: State,
-    /// What left.
-    pub ledger: Ledger,
-    /// The clock.
-    pub clock: Clock,
     /// Where it says how the server is.
     pub health: Health,
 }
@@ -76,7 +67,7 @@ impl Opinions {
 
     /// The opinion of the model about one document.
     async fn opinion(&self, request: &SecondOpinion, structure: &Structure) -> Opinion {
-        let settings = self.parts.llm.settings();
+        let settings = self.parts.account.llm.settings();
         let abstained = |reason: String| Opinion::abstained(&settings.model, reason);
         let choices = choices(request, structure);
         if choices.is_empty() {
@@ -85,8 +76,7 @@ impl Opinions {
         if request.text.trim().is_empty() {
             return abstained("the document has no text to judge by".to_owned());
         }
-        if let Some(place) = choices.iter().find(|it| is_private(structure, &it.code)).filter(|_| settings.is_remote())
-        {
+        if let Some(place) = choices.iter().find(|it| structure.is_private(&it.code)).filter(|_| settings.is_remote()) {
             return abstained(format!("{} may be meant, whose documents stay here (privacy: local)", place.code));
         }
         let key = key(settings, request);
@@ -109,74 +99,22 @@ impl Opinions {
         opinion
     }
 
-    /// Asks the server, with the ledger told before and after; or says why it was not asked or did not answer.
+    /// Asks the server, or says why it was not asked or did not answer.
     async fn asked(&self, request: &SecondOpinion, prompt: &Prompt, choices: &[Choice]) -> Result<Opinion, String> {
-        let settings = self.parts.llm.settings();
-        let sent = format!("{}{}", prompt.system, prompt.user);
-        let (tokens_in, tokens_out) = (estimated_tokens(&sent) as u64, settings.output_tokens_max as u64);
-        let mut entry = Entry {
-            format: Entry::FORMAT,
-            at: self.parts.clock.stamp(),
-            to: settings.url().to_owned(),
-            remote: settings.is_remote(),
-            model: settings.model.clone(),
-            document: request.hash.clone(),
-            name: request.name.clone(),
-            bytes: sent.len() as u64,
-            tokens: tokens_in + tokens_out,
-            micros: settings.micros(tokens_in, tokens_out),
-            outcome: None,
-        };
-        self.within_budget(&entry).await?;
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        // What cannot be entered is not sent.
-        let refused = |error: crate::backends::store::StoreError| format!("the ledger cannot be written: {error}");
-        self.parts.ledger.sent(&id, &entry).await.map_err(refused)?;
-        let answer = self.parts.llm.ask(prompt, &opinion::schema(choices)).await;
-        let fault = answer.as_ref().err().filter(|error| !matches!(error, LlmError::Busy(_))).map(ToString::to_string);
-        self.parts.health.report("llm", settings.required, fault);
+        let settings = self.parts.account.llm.settings();
         let codes: Vec<&str> = choices.iter().map(|choice| choice.code.as_str()).collect();
-        let outcome = answer.as_ref().map(|reply| {
-            let said = Said { model: &settings.model, text: &reply.text, cut_off: reply.cut_off };
-            opinion::read(said, &codes, prompt)
-        });
-        if let Ok(reply) = &answer {
-            // A server that does not count is believed to have taken what was estimated.
-            let counted = |tokens: u64, estimated: u64| if tokens == 0 { estimated } else { tokens };
-            let spoken = estimated_tokens(&reply.text) as u64;
-            let (tokens_in, tokens_out) = (counted(reply.tokens_in, tokens_in), counted(reply.tokens_out, spoken));
-            (entry.tokens, entry.micros) = (tokens_in + tokens_out, settings.micros(tokens_in, tokens_out));
-        }
-        entry.at = self.parts.clock.stamp();
-        entry.outcome = Some(match &outcome {
-            Ok(opinion) => told(&opinion.vote),
-            Err(error) => error.to_string(),
-        });
-        if let Err(error) = self.parts.ledger.used(&id, &entry).await {
-            tracing::warn!(
-                "the ledger keeps the most that a question can cost, for what it did cost cannot be entered: {error}"
-            );
-        }
-        outcome.map_err(ToString::to_string)
-    }
-
-    async fn within_budget(&self, entry: &Entry) -> Result<(), String> {
-        let settings = self.parts.llm.settings();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let micros_max = (settings.cost_per_day.max(0.0) * 1e6) as u64;
-        if settings.tokens_per_day == 0 && micros_max == 0 {
-            return Ok(());
-        }
-        let spent = self.parts.ledger.spent(&self.parts.clock.today()).await;
-        let spent = spent.map_err(|error| format!("the ledger cannot be read: {error}"))?;
-        let over = |most: u64, spent: u64, more: u64| most > 0 && spent.saturating_add(more) > most;
-        if over(settings.tokens_per_day, spent.tokens, entry.tokens) {
-            return Err(format!("the budget of {} tokens a day is spent", settings.tokens_per_day));
-        }
-        if over(micros_max, spent.micros, entry.micros) {
-            return Err(format!("the budget of {} a day is spent", settings.cost_per_day));
-        }
-        Ok(())
+        let read = |reply: &Reply| {
+            opinion::read(Said { model: &settings.model, text: &reply.text, cut_off: reply.cut_off }, &codes, prompt)
+        };
+        let about = About { document: &request.hash, name: &request.name };
+        let schema = opinion::schema(choices);
+        let answer = self.parts.account.ask(about, prompt, &schema, |reply| told(&read(reply).vote)).await;
+        let fault = match &answer {
+            Err(AccountError::Llm(error)) if !matches!(error, LlmError::Busy(_)) => Some(error.to_string()),
+            _ => None,
+        };
+        self.parts.health.report("llm", settings.required, fault);
+        answer.map(|(reply, _)| read(&reply)).map_err(|error| error.to_string())
     }
 }
 
@@ -216,17 +154,6 @@ fn choices(request: &SecondOpinion, structure: &Structure) -> Vec<Choice> {
         })
     });
     choice.collect()
-}
-
-/// Whether documents of a place stay within reach of their owner: said of it or of what it lies in.
-fn is_private(structure: &Structure, code: &str) -> bool {
-    let Some(place) = structure.find(code) else { return false };
-    let words = [
-        place.id.and_then(|id| id.about.privacy.as_deref()),
-        place.category.and_then(|category| category.about.privacy.as_deref()),
-        place.area.privacy.as_deref(),
-    ];
-    words.into_iter().flatten().any(|word| word.trim().eq_ignore_ascii_case(LOCAL))
 }
 
 fn told(vote: &Vote) -> String {
