@@ -101,7 +101,7 @@ async fn eval_and_compare_measure_a_model_beside_the_engine() {
     let home = place(&server, "openai", &json!({ "price_in": 1.0, "price_out": 1.0 }));
     // The engine cannot know what a zebra has to do with it.
     let item = |number: usize| {
-        let (animal, label) = if number % 2 == 0 { ("zebra", "11") } else { ("lion", "12") };
+        let (animal, label) = if number.is_multiple_of(2) { ("zebra", "11") } else { ("lion", "12") };
         json!({ "id": number.to_string(), "title": "", "text": format!("the doctor wrote about rent: {animal} {number}"), "label": label })
     };
     let items: String = (0..20).map(|number| item(number).to_string() + "\n").collect();
