@@ -215,6 +215,7 @@ Examples:
     /// Measure how well the engine would have filed what somebody filed by hand
     #[command(after_help = "\
 Examples:
+  emm eval --svg mine.svg                      over what you filed yourself; proposes a threshold
   emm eval --items items.jsonl --jd jd.yaml --protocol growing
   emm eval --items items.jsonl --jd jd.yaml --protocol warm --splits splits.json --json")]
     Eval(eval::Options),

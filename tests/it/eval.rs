@@ -195,3 +195,46 @@ fn figures_are_what_they_are_called() {
     let tied = [outcome("a", "a", 0.9, Some(0)), outcome("a", "a", 0.5, Some(0)), outcome("a", "b", 0.5, None)];
     close(Measures::of(&tied).coverage90, 1.0 / 3.0, "coverage90");
 }
+
+#[test]
+fn a_person_is_told_how_well_emm_knows_their_own_vault() {
+    let place = Place::new();
+    let jd = "\"10-19\":\n  name: Life\n  categories:\n    \"11\": {name: Health}\n    \"12\": {name: Home}\n    \"13\": {name: Rent}\n";
+    fs::write(place.path("jd.yaml"), jd).unwrap();
+    let nothing = place.run(&["eval"]);
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing that you filed"), "{nothing:?}");
+    // Two places that nobody can tell apart by their words, and one that is clear.
+    for number in 0..12 {
+        for (folder, words) in [
+            ("11 Health", "doctor clinic prescription"),
+            ("12 Home", "landlord flat lease"),
+            ("13 Rent", "landlord flat lease"),
+        ] {
+            let path = place.path(&format!("vault/10-19 Life/{folder}/note {number}.md"));
+            crate::world::write(&path, format!("# Note {number}\n\nAbout the {words}, number {number}.\n").as_bytes());
+        }
+    }
+    assert!(place.run(&["sweep"]).status.success());
+    let svg = place.path("mine.svg");
+    let told = place.json(&["eval", "--svg", svg.to_str().unwrap(), "--precision", "0.9"]);
+    assert_eq!(told["documents"], 36, "{told}");
+    let of = |code: &str| told["places"].as_array().unwrap().iter().find(|it| it["code"] == code).unwrap().clone();
+    assert_eq!(
+        (&of("11")["found"], &of("11")["documents"]),
+        (&serde_json::json!(12), &serde_json::json!(12)),
+        "{told}"
+    );
+    // What lies there says nothing of itself: each was asked about without what it had taught.
+    assert!(of("12")["found"].as_u64().unwrap() + of("13")["found"].as_u64().unwrap() < 20, "{told}");
+    let pair = &told["confused"][0];
+    let names = [pair["belongs"].as_str().unwrap(), pair["taken_for"].as_str().unwrap()];
+    assert!(names.contains(&"12 Home") && names.contains(&"13 Rent"), "{told}");
+    assert!(!pair["examples"].as_array().unwrap().is_empty(), "{told}");
+    let proposed = &told["proposed"];
+    assert!(proposed["precision"].as_f64().unwrap() >= 0.9 && proposed["coverage"].as_f64().unwrap() > 0.3, "{told}");
+    let drawn = fs::read_to_string(svg).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.ends_with("</svg>\n") && drawn.contains("proposed: from"), "{drawn}");
+    let text = place.run(&["eval"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("36 documents of yours") && text.contains("taken for each other"), "{text}");
+}

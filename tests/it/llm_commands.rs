@@ -136,7 +136,10 @@ async fn eval_and_compare_measure_a_model_beside_the_engine() {
         let rows = rows.as_array().unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1]["model"], "another");
-        assert!(rows.iter().all(|row| row["votes"] == row["right"] && row["questions"].as_u64() >= Some(1)), "{rows:?}");
+        assert!(
+            rows.iter().all(|row| row["votes"] == row["right"] && row["questions"].as_u64() >= Some(1)),
+            "{rows:?}"
+        );
         let logged = home.json(&["llm", "log"])["entries"].as_array().unwrap().len();
         assert_eq!(logged, server.asked().len() - asked, "what a comparison sends is in the ledger as well");
         let text = said(&home.run(&["llm", "compare", "test-model", "-n", "3"]));

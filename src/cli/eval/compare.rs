@@ -81,7 +81,7 @@ async fn passed(
 }
 
 /// The last documents that people placed, each as it was taught last.
-async fn confirmed(setup: &Setup, limit: usize) -> Result<Vec<Item>> {
+pub(super) async fn confirmed(setup: &Setup, limit: usize) -> Result<Vec<Item>> {
     let labels = Labels::new(Store::open(&setup.config.store, &setup.home.store).await?);
     let mut items: Vec<Item> = Vec::new();
     for seq in 1..=labels.last().await? {
@@ -97,7 +97,7 @@ async fn confirmed(setup: &Setup, limit: usize) -> Result<Vec<Item>> {
 }
 
 /// The places that may receive documents, and those of them whose documents do not leave.
-async fn targets(setup: &Setup, screen: &Screen) -> Result<(Vec<Target>, BTreeSet<String>)> {
+pub(super) async fn targets(setup: &Setup, screen: &Screen) -> Result<(Vec<Target>, BTreeSet<String>)> {
     let session = crate::cli::session::Session::open(setup, screen, &[Role::JdClassifier]).await?;
     let published = session.tools.call(GetStructure::default()).await;
     session.close().await;

@@ -1,6 +1,8 @@
 //! `emm eval`: how well the engine would have filed what somebody filed by hand.
 
 pub(super) mod compare;
+mod own;
+mod plot;
 mod read;
 mod second;
 
@@ -20,19 +22,28 @@ use self::{
 };
 use super::{Exit, flags::Global, screen::Screen, setup::Setup};
 use crate::{
-    domain::classify::{Candidate, Document, Engine, Features, Measures, Outcome, Target, accuracy, address_words},
+    domain::classify::{
+        Candidate, Document, Engine, Features, Measures, Outcome, Target, accuracy, address_words, curve,
+    },
     rpc::{Error, Result},
 };
 
 /// What is measured, and how.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The items: one JSON object a line, {id, title, text, label, url?}; a path is not read
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    items: PathBuf,
+    /// The items: one JSON object a line, {id, title, text, label, url?}; a path is not read [default: your own vault, each
+    /// note asked about as if it were the only one that was never filed]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "protocol")]
+    items: Option<PathBuf>,
     /// What the engine knows before it is asked
-    #[arg(long, value_enum)]
-    protocol: Protocol,
+    #[arg(long, value_enum, requires = "items")]
+    protocol: Option<Protocol>,
+    /// Draw how much is filed by itself, and how much of that rightly, into this file (SVG)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    svg: Option<PathBuf>,
+    /// The share of what is filed by itself that shall be right; the threshold for it is proposed
+    #[arg(long, default_value_t = 0.9, value_name = "SHARE")]
+    precision: f64,
     /// Which items are learnt and asked about {warm_train, warm_test, growing_order} [default: made by the seed]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     splits: Option<PathBuf>,
@@ -113,18 +124,21 @@ const SILENT: f64 = 0.1;
 
 /// Reads, measures and tells.
 pub(super) async fn run(global: &Global, screen: &Screen, options: &Options) -> Result<Exit> {
+    let (Some(items), Some(protocol)) = (&options.items, options.protocol) else {
+        return own::run(global, screen, options).await;
+    };
     let jd = global.jd.as_deref().ok_or_else(|| Error::invalid("emm eval needs the structure: give --jd jd.yaml"))?;
-    if options.inbox_em && options.protocol != Protocol::Cold {
+    if options.inbox_em && protocol != Protocol::Cold {
         return Err(Error::invalid("--inbox-em is for --protocol cold: the others learn from what was filed"));
     }
     let (targets, areas) = read::structure(jd)?;
-    let items = read::items(&options.items)?;
+    let items = read::items(items)?;
     let splits = match &options.splits {
         Some(path) => read::splits(path, &items)?,
         None => read::splits_of(options.seed, &items),
     };
     let Splits { train, test, order } = splits;
-    let (train, mut asked) = match options.protocol {
+    let (train, mut asked) = match protocol {
         Protocol::Cold => (Vec::new(), (0..items.len()).collect()),
         Protocol::Warm => (train, test),
         Protocol::Growing => (Vec::new(), order.into_iter().take(GROWING_MAX).collect()),
@@ -148,12 +162,15 @@ pub(super) async fn run(global: &Global, screen: &Screen, options: &Options) -> 
     let mut outcomes = Vec::new();
     for at in &asked {
         outcomes.push(trial.ask(&items[*at]).await);
-        if options.protocol == Protocol::Growing {
+        if protocol == Protocol::Growing {
             trial.learn(&items[*at], Protocol::Growing);
         }
     }
     trial.progress.finish_and_clear();
-    screen.show(&trial.report(options, train.len(), &outcomes), tell)?;
+    if let Some(path) = &options.svg {
+        plot::draw(path, &curve(&outcomes), options.precision, None)?;
+    }
+    screen.show(&trial.report(options, protocol, train.len(), &outcomes), tell)?;
     Ok(Exit::Done)
 }
 
@@ -243,8 +260,8 @@ impl Trial {
         candidates.first().is_some_and(|best| best.probability >= SILENT).then_some(candidates)
     }
 
-    fn report(mut self, options: &Options, learnt: usize, outcomes: &[Outcome]) -> Report {
-        let growing = options.protocol == Protocol::Growing;
+    fn report(mut self, options: &Options, protocol: Protocol, learnt: usize, outcomes: &[Outcome]) -> Report {
+        let growing = protocol == Protocol::Growing;
         // What an engine without any experience is sure of says nothing of life with it.
         let late = Measures::of(outcomes.get(outcomes.len() / 2..).unwrap_or_default());
         let mut measures = Measures::of(outcomes);
@@ -254,7 +271,7 @@ impl Trial {
         self.asking_ms.sort_by(f64::total_cmp);
         let quarter = outcomes.len() - outcomes.len() / 4;
         Report {
-            protocol: options.protocol,
+            protocol,
             engine: options.engine,
             seed: options.seed,
             learnt,

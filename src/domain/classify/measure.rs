@@ -110,16 +110,37 @@ fn calibration_error(outcomes: &[Outcome]) -> f64 {
     bins.iter().map(|(said, was): &(f64, f64)| (said - was).abs()).sum::<f64>() / outcomes.len().max(1) as f64
 }
 
-/// The largest share of these, which are sorted by confidence, whose precision is at least so much. A threshold takes all that
-/// are as sure as each other.
+/// The largest share of these, which are sorted by confidence, whose precision is at least so much.
 fn coverage(sure: &[&Outcome], precision: f64) -> f64 {
-    let (mut right, mut best) = (0, 0);
-    for (before, outcome) in sure.iter().enumerate() {
+    points(sure).filter(|point| point.precision >= precision).map(|point| point.coverage).fold(0.0, f64::max)
+}
+
+/// What a threshold leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Point {
+    /// The threshold: whatever is at least so sure is filed.
+    pub threshold: f64,
+    /// The share that is filed.
+    pub coverage: f64,
+    /// The share of that which is right.
+    pub precision: f64,
+}
+
+/// What each threshold leads to, from the strictest on; those that nothing comes between are one.
+pub fn curve(outcomes: &[Outcome]) -> Vec<Point> {
+    let mut sure: Vec<&Outcome> = outcomes.iter().collect();
+    sure.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    points(&sure).collect()
+}
+
+/// A threshold takes all that are as sure as each other.
+fn points(sure: &[&Outcome]) -> impl Iterator<Item = Point> {
+    let mut right = 0;
+    sure.iter().enumerate().filter_map(move |(before, outcome)| {
         right += usize::from(outcome.right());
         let tied = sure.get(before + 1).is_some_and(|next| next.confidence == outcome.confidence);
-        if !tied && right as f64 >= precision * (before + 1) as f64 {
-            best = before + 1;
-        }
-    }
-    fraction(best, sure.len())
+        let (threshold, filed) = (outcome.confidence, before + 1);
+        let (coverage, precision) = (fraction(filed, sure.len()), fraction(right, filed));
+        (!tied).then_some(Point { threshold, coverage, precision })
+    })
 }

@@ -22,7 +22,7 @@ mod snapshot;
 pub use address::address_words;
 pub use engine::Engine;
 pub use features::Features;
-pub use measure::{Measures, Outcome, accuracy};
+pub use measure::{Measures, Outcome, Point, accuracy, curve};
 pub use snapshot::SnapshotError;
 
 use schemars::JsonSchema;
