@@ -1,6 +1,9 @@
 //! Runs one thread of a graph until it ends, pauses or is interrupted.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
@@ -32,23 +35,37 @@ pub struct Executor<C> {
     graph: Graph<C>,
     context: C,
     checkpoints: Checkpoints,
-    /// One run of a thread at a time. Threads share a few turns; none waits for another of the same executor inside.
-    turns: [Mutex<()>; TURNS],
+    /// One run of a thread at a time. Each has a turn of its own: a run may take minutes, and must keep no other waiting.
+    turns: parking_lot::Mutex<BTreeMap<String, Weak<Mutex<()>>>>,
 }
 
-/// Turns that threads share.
-const TURNS: usize = 64;
+/// Turns above which those that nobody has are forgotten.
+const TURNS_MAX: usize = 1024;
 
 impl<C: Clone + Send + Sync + 'static> Executor<C> {
     /// An executor of `graph`; its nodes are given `context`.
     pub fn new(graph: Graph<C>, context: C, checkpoints: Checkpoints) -> Self {
-        Self { graph, context, checkpoints, turns: std::array::from_fn(|_| Mutex::default()) }
+        Self { graph, context, checkpoints, turns: parking_lot::Mutex::default() }
+    }
+
+    /// The turn of a thread, which lives as long as somebody has it or waits for it.
+    fn turn(&self, thread: &str) -> Arc<Mutex<()>> {
+        let mut turns = self.turns.lock();
+        if let Some(turn) = turns.get(thread).and_then(Weak::upgrade) {
+            return turn;
+        }
+        if turns.len() >= TURNS_MAX {
+            turns.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let turn = Arc::default();
+        turns.insert(thread.to_owned(), Arc::downgrade(&turn));
+        turn
     }
 
     /// Runs a thread as far as it goes. A node's error leaves the thread `Failed` at that node, and is returned.
     pub async fn run(&self, thread: &str, input: Input) -> Result<Checkpoint> {
-        let turn = usize::from(blake3::hash(thread.as_bytes()).as_bytes()[0]) % TURNS;
-        let _turn = self.turns[turn].lock().await;
+        let turn = self.turn(thread);
+        let _turn = turn.lock().await;
         let (mut at, mut answer) = self.begin(thread, input).await?;
         // Whole, with what checkpoints leave out: the question as it stands.
         let asked = answer.is_some().then(|| at.clone());

@@ -329,23 +329,26 @@ async fn a_document_is_data_even_for_a_model_that_obeys_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sure_does_not_wait_for_what_is_not() {
     let server = LlmServer::with(|_, _| Says::Place("12"), Duration::ZERO, false).await;
-    let world = world(Placement::Together, &server, "ollama", json!({ "concurrency": 3 })).await;
-    for number in 0..8 {
+    let world = world(Placement::Together, &server, "ollama", json!({ "concurrency": 20 })).await;
+    // So many that any place shared by a few of each would hold some up.
+    for number in 0..24 {
         let text = format!("{} {number}", String::from_utf8_lossy(DOUBTFUL));
         world.drop_file(&format!("a letter {number}.txt"), text.as_bytes());
+    }
+    for number in 0..60 {
         world.drop_file(&format!("12/sure {number}.txt"), format!("number {number}\n").as_bytes());
     }
     world.caught_up().await;
     let tools = world.tools();
     let sweeping = tokio::spawn(async move { tools.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap() });
     let filed = || world.files("vault").keys().filter(|path| path.contains("sure") && path.ends_with(".md")).count();
-    tokio::task::block_in_place(|| eventually("all that is sure is filed", || (filed() == 8).then_some(())));
-    tokio::task::block_in_place(|| eventually("the model is asked", || (server.asked().len() == 3).then_some(())));
+    tokio::task::block_in_place(|| eventually("all that is sure is filed", || (filed() == 60).then_some(())));
+    tokio::task::block_in_place(|| eventually("the model is asked", || (server.asked().len() == 20).then_some(())));
     assert!(!sweeping.is_finished(), "the doubtful ones wait");
     server.open();
     let swept = sweeping.await.unwrap();
-    assert_eq!((swept.filed.len(), swept.review.len()), (16, 0));
-    assert_eq!((server.asked().len(), server.most_at_once()), (8, 3), "as many at once as configured");
+    assert_eq!((swept.filed.len(), swept.review.len()), (84, 0));
+    assert_eq!((server.asked().len(), server.most_at_once()), (24, 20), "as many at once as configured");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
