@@ -1,5 +1,6 @@
 //! What the classification engine promises: honest doubt, exact forgetting, no dependence on order.
 
+mod practice;
 mod starter;
 
 use std::collections::BTreeMap;

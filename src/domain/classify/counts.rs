@@ -171,7 +171,7 @@ impl Counts {
     }
 }
 
-fn place(feature: u32) -> (usize, u64) {
+pub(super) fn place(feature: u32) -> (usize, u64) {
     let key = (u64::from(feature >> 24) << 10) | u64::from((feature >> 14) & 0x3FF);
     ((feature & 0x3FFF) as usize, key)
 }

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use crate::domain::classify::bayes::Logs;
 use crate::domain::classify::counts::{CLASSES_MAX, Counts};
 use crate::domain::classify::evidence;
-use crate::domain::classify::features::{Features, word_feature};
-use crate::domain::classify::judge::{self, Voices};
+use crate::domain::classify::features::{Features, key_hash, word_feature};
+use crate::domain::classify::judge::{self, Experience, Voices};
+use crate::domain::classify::linear::{self, Linear, View, Votes};
 use crate::domain::classify::names::Names;
 use crate::domain::classify::neighbours::{Near, Postings};
 use crate::domain::classify::packed;
+use crate::domain::classify::practice::Practice;
+use crate::domain::classify::spelling::Spelling;
 use crate::domain::classify::{Candidate, Document, Target};
 
 /// The most examples an engine keeps; more are refused so that counts never overflow.
-const EXAMPLES_MAX: usize = (1 << 18) - 1;
+pub(super) const EXAMPLES_MAX: usize = (1 << 18) - 1;
 
 /// An example that shares fewer words is no twin, however short the document is: "IMG" is in many names.
 const TWIN_WORDS: u32 = 8;
@@ -23,10 +26,13 @@ const TWIN_WORDS: u32 = 8;
 pub struct Engine {
     pub(super) targets: Vec<Target>,
     pub(super) names: Names,
+    pub(super) spelling: Spelling,
     pub(super) labels: Vec<Label>,
     pub(super) counts: Counts,
     pub(super) logs: Logs,
     pub(super) postings: Postings,
+    pub(super) linear: Linear,
+    pub(super) practice: Practice,
     pub(super) examples: Vec<Option<Example>>,
     pub(super) keys: BTreeMap<String, u32>,
     pub(super) free: Vec<u32>,
@@ -49,6 +55,10 @@ pub(super) struct Example {
     pub(super) class: u16,
     /// Its features: the leading ones, then the rest.
     pub(super) packed: Box<[u8]>,
+    /// The hash of its key, which says when it is looked at again.
+    pub(super) hash: u64,
+    /// What it says to the linear expert.
+    pub(super) votes: Votes,
 }
 
 impl Engine {
@@ -59,11 +69,14 @@ impl Engine {
         targets.retain(|target| !target.code.is_empty());
         Engine {
             names: Names::new(&targets),
+            spelling: Spelling::new(&targets),
             targets,
             labels: Vec::new(),
             counts: Counts::new(),
             logs: Logs::new(),
             postings: Postings::new(),
+            linear: Linear::new(),
+            practice: Practice::default(),
             examples: Vec::new(),
             keys: BTreeMap::new(),
             free: Vec::new(),
@@ -80,6 +93,7 @@ impl Engine {
         let fresh = Engine::new(targets);
         self.targets = fresh.targets;
         self.names = fresh.names;
+        self.spelling = fresh.spelling;
         for at in 0..self.labels.len() {
             self.labels[at].target = self.target_of(&self.labels[at].code);
         }
@@ -97,8 +111,11 @@ impl Engine {
 
     /// Memory that what was learnt takes, in bytes, roughly.
     pub fn bytes(&self) -> usize {
-        let example = |known: &Example| 2 * known.key.len() + known.title.len() + known.packed.len() + 150;
-        self.counts.bytes() + self.postings.bytes() + self.examples.iter().flatten().map(example).sum::<usize>()
+        let example = |known: &Example| {
+            2 * known.key.len() + known.title.len() + known.packed.len() + 8 * known.votes.len() + 200
+        };
+        let tables = self.counts.bytes() + self.postings.bytes() + self.linear.bytes();
+        tables + self.examples.iter().flatten().map(example).sum::<usize>()
     }
 
     /// The number of examples known under each code.
@@ -124,11 +141,11 @@ impl Engine {
         if self.examples.len() <= example as usize {
             self.examples.resize_with(example as usize + 1, || None);
         }
-        for feature in features.lead.iter().chain(&features.rest) {
-            self.counts.add(*feature, class);
+        for seen in features.lead.iter().chain(&features.rest) {
+            self.counts.add(seen.feature, class);
         }
-        for feature in &features.lead {
-            self.postings.add(*feature, example);
+        for seen in &features.lead {
+            self.postings.add(seen.feature, example);
         }
         self.labels[usize::from(class)].examples += 1;
         self.keys.insert(key.to_owned(), example);
@@ -137,19 +154,23 @@ impl Engine {
             title: title.into(),
             class,
             packed: packed::pack(&features.lead, &features.rest),
+            hash: key_hash(key),
+            votes: Votes::new(),
         });
+        self.practise(example);
     }
 
     /// Forgets what was learnt under a key, exactly; says whether there was anything.
     pub fn unlearn(&mut self, key: &str) -> bool {
         let Some(example) = self.keys.remove(key) else { return false };
+        self.unpractise(example);
         let Some(known) = self.examples.get_mut(example as usize).and_then(Option::take) else { return false };
         let (lead, rest) = packed::unpack(&known.packed);
-        for feature in lead.iter().chain(&rest) {
-            self.counts.remove(*feature, known.class);
+        for seen in lead.iter().chain(&rest) {
+            self.counts.remove(seen.feature, known.class);
         }
-        for feature in lead {
-            self.postings.remove(feature, example);
+        for seen in lead {
+            self.postings.remove(seen.feature, example);
         }
         self.labels[usize::from(known.class)].examples -= 1;
         self.free.push(example);
@@ -164,13 +185,13 @@ impl Engine {
     /// The same with features that were computed before.
     pub fn classify_features(&self, features: &Features, top: usize) -> Vec<Candidate> {
         let (voices, near, matches) = self.voices(features);
-        let compared = self.compared(features);
+        let experience = Experience::of(self.compared(features), self.len());
         let mut order: Vec<(usize, f64)> =
-            voices.iter().map(|voices| judge::score(voices, compared)).enumerate().collect();
+            voices.iter().map(|voices| judge::score(voices, experience)).enumerate().collect();
         // Targets are sorted by code, so the place in the list settles ties.
         order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let ranked: Vec<Voices> = order.iter().map(|(target, _)| voices[*target]).collect();
-        let probabilities = judge::probabilities(&ranked, compared);
+        let probabilities = judge::probabilities(&ranked, experience);
         let mut best: Vec<(usize, f64)> = order.iter().map(|(target, _)| *target).zip(probabilities).collect();
         best.retain(|(_, probability)| *probability > 0.0);
         // Rounding makes new ties.
@@ -187,23 +208,28 @@ impl Engine {
     /// What each expert says of each target.
     pub(super) fn voices(&self, features: &Features) -> (Vec<Voices>, Vec<Near>, Vec<super::names::Match>) {
         let (names, matches) = self.names.score(features, |word| self.rarity(word));
-        let mut voices: Vec<Voices> = names.into_iter().map(|names| Voices { names, ..Voices::default() }).collect();
+        let spelt = self.spelling.score(features);
+        let voice = |(names, spelling)| Voices { names, spelling, ..Voices::default() };
+        let mut voices: Vec<Voices> = names.into_iter().zip(spelt).map(voice).collect();
         if self.keys.is_empty() {
             return (voices, Vec::new(), matches);
         }
         let learnt = self.counts.voices(&self.logs, features, self.keys.len(), self.labels.len());
-        for (label, fields) in self.labels.iter().zip(learnt) {
+        let view = View::of(linear::read(&features.lead, &features.rest), &self.counts, &self.logs, self.keys.len());
+        let linear = self.linear.scores(&view, self.labels.len());
+        for ((label, fields), linear) in self.labels.iter().zip(learnt).zip(linear) {
             let Some(voice) = label.target.and_then(|target| voices.get_mut(target)) else { continue };
             if label.examples == 0 {
                 continue;
             }
             if voice.examples == 0.0 {
-                voice.fields = fields;
+                (voice.fields, voice.linear) = (fields, linear);
             } else {
                 // Several labels of one target: the one that speaks louder.
                 for (mine, theirs) in voice.fields.iter_mut().zip(fields) {
                     *mine = mine.max(theirs);
                 }
+                voice.linear = voice.linear.max(linear);
             }
             voice.examples += f64::from(label.examples);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::classify::engine::Engine;
 use crate::domain::classify::features::{Features, word_feature};
-use crate::domain::classify::judge::{self, quantised};
+use crate::domain::classify::judge::{Experience, quantised};
 use crate::domain::classify::names::Match;
 use crate::domain::classify::neighbours::Near;
 use crate::domain::classify::{Evidence, Neighbour};
@@ -20,13 +20,14 @@ pub(super) fn words(engine: &Engine, features: &Features, matches: &[Match], tar
     for found in matches.iter().filter(|found| found.target == target) {
         *weights.entry(found.term).or_default() += found.score;
     }
+    let experience = Experience::of(engine.compared(features), engine.len()).alike;
     for (class, label) in engine.labels.iter().enumerate().filter(|(_, label)| label.target == Some(target)) {
         if label.examples == 0 {
             continue;
         }
         for (term, found) in features.terms.iter().enumerate() {
             let vote = engine.counts.vote(&engine.logs, word_feature(found.hash), class as u16, engine.len());
-            *weights.entry(term).or_default() += LEARNT * judge::experience(engine.compared(features)) * vote;
+            *weights.entry(term).or_default() += LEARNT * experience * vote;
         }
     }
     let mut shown: Vec<(usize, f64)> = weights.into_iter().filter(|(_, weight)| *weight >= 1e-3).collect();

@@ -1,7 +1,7 @@
 //! What the engine sees of a document: hashed words, pairs, title words and letter groups, computed once.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::classify::Document;
 use crate::domain::classify::language;
@@ -14,9 +14,9 @@ pub(super) enum Field {
     Word = 0,
     /// A word of the title or of the file name.
     Title = 1,
-    /// Two words in a row, in title or text.
+    /// Two words in a row of a title.
     Pair = 2,
-    /// Four letters in a row inside a word: what stands in for stemming in every language.
+    /// Three letters in a row inside a word: what stands in for stemming in every language.
     Gram = 3,
     /// A word of a hint: folder names, keywords, sender, host.
     Hint = 4,
@@ -26,16 +26,18 @@ pub(super) enum Field {
 pub(super) const FIELDS: usize = 5;
 
 /// Limits on what one document contributes, so that a book weighs no more than a letter and memory stays bounded.
-const WORDS_MAX: usize = 320;
+const WORDS_MAX: usize = 200;
 const LEAD_MAX: usize = 96;
 const PAIRS_MAX: usize = 200;
-const GRAMS_MAX: usize = 500;
+const GRAMS_MAX: usize = 160;
 const TITLE_MAX: usize = 40;
 const HINTS_MAX: usize = 60;
 const TOKENS_MAX: usize = 2_000;
 const CHARS_MAX: usize = 16_000;
 const WORD_CHARS_MAX: usize = 32;
-const GRAM: usize = 4;
+const GRAM: usize = 3;
+/// Four times what a feature weighs that is there once, twice, four times, eight times: `1 + ln`.
+pub(super) const TIMES: [i32; 8] = [4, 7, 10, 12, 15, 18, 21, 23];
 
 /// A distinct word of the document, kept readable for explanations and for matching names of categories.
 #[derive(Debug, Clone)]
@@ -55,13 +57,40 @@ pub(super) struct Term {
     pub(super) in_hint: bool,
 }
 
+impl Term {
+    /// How often it stands in the text, in a title and in a hint.
+    fn times(&self) -> u32 {
+        self.count + u32::from(self.in_title) + u32::from(self.in_hint)
+    }
+}
+
+/// A feature of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    /// `field << 24 | hash`.
+    pub(super) feature: u32,
+    /// How often it is there: the logarithm to base two, below 8.
+    pub(super) often: u8,
+}
+
+impl Seen {
+    fn new(feature: u32, count: u32) -> Seen {
+        Seen { feature, often: count.max(1).ilog2().min(TIMES.len() as u32 - 1) as u8 }
+    }
+
+    /// Four times what it weighs for being there so often.
+    pub(super) fn times(self) -> i32 {
+        TIMES.get(usize::from(self.often)).copied().unwrap_or_default()
+    }
+}
+
 /// The features of one document; learning and classifying share them.
 #[derive(Debug, Clone, Default)]
 pub struct Features {
-    /// Hashed features (`field << 24 | hash`), sorted, distinct: the leading words and the title.
-    pub(super) lead: Vec<u32>,
+    /// Sorted, distinct: the leading words and the title.
+    pub(super) lead: Vec<Seen>,
     /// The same for everything else.
-    pub(super) rest: Vec<u32>,
+    pub(super) rest: Vec<Seen>,
     pub(super) terms: Vec<Term>,
     /// Hashes of two words in a row, sorted.
     pub(super) pairs: Vec<u32>,
@@ -91,10 +120,10 @@ impl Features {
     }
 
     /// The features of one field, in a fixed order.
-    pub(super) fn of_field(&self, field: usize) -> impl Iterator<Item = u32> + '_ {
-        let range = move |list: &'_ [u32]| {
-            let from = list.partition_point(|feature| ((feature >> 24) as usize) < field);
-            let to = list.partition_point(|feature| ((feature >> 24) as usize) <= field);
+    pub(super) fn of_field(&self, field: usize) -> impl Iterator<Item = Seen> + '_ {
+        let range = move |list: &'_ [Seen]| {
+            let from = list.partition_point(|seen| ((seen.feature >> 24) as usize) < field);
+            let to = list.partition_point(|seen| ((seen.feature >> 24) as usize) <= field);
             from..to
         };
         let (lead, rest) = (range(&self.lead), range(&self.rest));
@@ -112,11 +141,13 @@ struct Gather {
     /// Looked up only, never walked: its order is not the same twice.
     index: HashMap<Box<str>, usize>,
     terms: Vec<Term>,
-    lead: BTreeSet<u32>,
-    words: Vec<u32>,
+    /// The distinct words of the text, as places among the terms.
+    words: Vec<usize>,
     pairs: Vec<u32>,
     title: BTreeSet<u32>,
     hints: BTreeSet<u32>,
+    /// How many of the pairs are of a title.
+    titled: usize,
     length: u32,
 }
 
@@ -148,7 +179,7 @@ impl Gather {
     fn text(&mut self, text: &str) {
         let head = head(text, CHARS_MAX);
         let mut previous: Option<u32> = None;
-        let titled = self.pairs.len();
+        self.titled = self.pairs.len();
         for word in split(head).take(TOKENS_MAX) {
             self.length += 1;
             let at = self.term(&word);
@@ -156,16 +187,13 @@ impl Gather {
             if term.count == 0 {
                 term.first = self.length;
                 if self.words.len() < WORDS_MAX {
-                    self.words.push(feature(Field::Word, term.hash));
-                }
-                if self.words.len() <= LEAD_MAX {
-                    self.lead.insert(feature(Field::Word, term.hash));
+                    self.words.push(at);
                 }
             }
             term.count += 1;
             let hash = term.hash;
             if let Some(before) = previous
-                && self.pairs.len() - titled < PAIRS_MAX
+                && self.pairs.len() - self.titled < PAIRS_MAX
             {
                 self.pairs.push(pair(before, hash));
             }
@@ -200,43 +228,55 @@ impl Gather {
         at
     }
 
-    fn grams(&self) -> Vec<u32> {
-        let mut grams = Vec::with_capacity(GRAMS_MAX * 2);
-        for term in self.terms.iter() {
-            if grams.len() >= GRAMS_MAX {
-                break;
-            }
-            if term.word.chars().any(is_cjk) || term.word.chars().all(|c| c.is_numeric()) {
-                continue;
-            }
-            let mut letters: Vec<char> = vec!['\u{2}'];
-            letters.extend(term.word.chars());
-            letters.push('\u{3}');
-            for window in letters.windows(GRAM) {
-                grams.push(feature(Field::Gram, hash_chars(window) & 0xFFFF));
+    /// The letter groups of the first words, and how often they are in all of them.
+    fn grams(&self) -> impl Iterator<Item = Seen> {
+        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+        for term in &self.terms {
+            let full = counts.len() >= GRAMS_MAX;
+            for gram in grams(&term.word) {
+                if let Some(count) = counts.get_mut(&gram) {
+                    *count += term.times();
+                } else if !full {
+                    counts.insert(gram, term.times());
+                }
             }
         }
-        grams
+        counts.into_iter().map(|(gram, count)| Seen::new(gram, count))
     }
 
     fn finish(mut self) -> Features {
         let words = self.terms.iter().filter(|term| term.count > 0).map(|term| term.word.as_ref());
         let language = language::language(words).map(|name| feature(Field::Hint, hash(&["language=", name])));
         self.hints.extend(language);
-        let mut rest: Vec<u32> = self.words.iter().copied().filter(|id| !self.lead.contains(id)).collect();
-        rest.extend(self.pairs.iter().map(|hash| feature(Field::Pair, *hash)));
-        rest.extend(self.hints.iter());
-        rest.extend(self.grams());
-        rest.sort_unstable();
-        rest.dedup();
-        let mut lead: Vec<u32> = self.lead.into_iter().collect();
-        lead.extend(self.title);
-        lead.sort_unstable();
+        let once = |feature: u32| Seen::new(feature, 1);
+        let word = |at: &usize| Seen::new(feature(Field::Word, self.terms[*at].hash), self.terms[*at].times());
+        let (first, others) = self.words.split_at(self.words.len().min(LEAD_MAX));
+        let lead = sorted(first.iter().map(word).chain(self.title.iter().copied().map(once)));
+        let is_new = |seen: &Seen| lead.binary_search_by_key(&seen.feature, |known| known.feature).is_err();
+        let titled = self.pairs.iter().take(self.titled).map(|pair| once(feature(Field::Pair, *pair)));
+        let hints = self.hints.iter().copied().map(once);
+        let rest = sorted(others.iter().map(word).filter(is_new).chain(titled).chain(hints).chain(self.grams()));
         let mut pairs = self.pairs;
         pairs.sort_unstable();
         pairs.dedup();
         Features { lead, rest, terms: self.terms, pairs, length: self.length, language }
     }
+}
+
+fn sorted(features: impl Iterator<Item = Seen>) -> Vec<Seen> {
+    let mut features: Vec<Seen> = features.collect();
+    features.sort_unstable();
+    features.dedup_by_key(|seen| seen.feature);
+    features
+}
+
+/// The letter groups of a word; none where pairs of characters are words, nor in numbers.
+pub(super) fn grams(word: &str) -> Vec<u32> {
+    if word.chars().any(is_cjk) || word.chars().all(char::is_numeric) {
+        return Vec::new();
+    }
+    let letters: Vec<char> = ['\u{2}'].into_iter().chain(word.chars()).chain(['\u{3}']).collect();
+    letters.windows(GRAM).map(|window| feature(Field::Gram, hash_chars(window) & 0xFFFF)).collect()
 }
 
 /// The words that count: no long numbers, no overlong strings; pairs of characters where a script has no spaces.
@@ -324,13 +364,19 @@ fn feature(field: Field, hash: u32) -> u32 {
     ((field as u32) << 24) | (hash & 0x00FF_FFFF)
 }
 
+/// The hash of an example's key.
+pub(super) fn key_hash(key: &str) -> u64 {
+    hash_bytes(key.bytes())
+}
+
 /// FNV-1a with a final mix, cut to 24 bits: our own, so that it never changes under a stored snapshot.
 fn hash(parts: &[&str]) -> u32 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in parts.iter().flat_map(|part| part.bytes()) {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    }
-    (mix(state) >> 40) as u32
+    (hash_bytes(parts.iter().flat_map(|part| part.bytes())) >> 40) as u32
+}
+
+fn hash_bytes(bytes: impl Iterator<Item = u8>) -> u64 {
+    let step = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    mix(bytes.fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 fn hash_chars(letters: &[char]) -> u32 {

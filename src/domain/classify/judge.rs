@@ -12,6 +12,10 @@ use crate::domain::classify::features::FIELDS;
 pub(super) struct Voices {
     pub(super) fields: [f64; FIELDS],
     pub(super) names: f64,
+    /// How like the spelling is to that of its names, 0 to 1.
+    pub(super) spelling: f64,
+    /// What the linear expert says; nothing under 64 examples.
+    pub(super) linear: f64,
     /// Share of the votes of the nearest examples.
     pub(super) near: f64,
     /// Similarity of its nearest example that shares enough words, 0 to 1.
@@ -24,7 +28,10 @@ pub(super) struct Voices {
 const FIELD: [f64; FIELDS] = [0.51, 0.67, 0.12, 0.51, 0.08];
 /// Weight of the logarithm of the names' score: ten words in common do not say twice as much as five.
 const NAMES: f64 = 4.65;
+const LINEAR: f64 = 16.0;
 const NEAR: f64 = 0.18;
+/// Weight of how like the spelling is to that of the names.
+const SPELLING: f64 = 4.0;
 /// What a near twin weighs, from the first example on: a correction counts at once.
 const TWIN: f64 = 8.0;
 /// Similarity above which an example is a twin, and up to which it counts more.
@@ -35,7 +42,7 @@ const EXAMPLES: f64 = 0.78;
 const HALF: f64 = 50.0;
 
 /// Weights of the judge.
-const BIAS: f64 = 0.25;
+const BIAS: f64 = 0.1;
 const LEAD: f64 = 1.06;
 const NAMED: f64 = -0.14;
 const SHARE: f64 = 0.38;
@@ -44,32 +51,43 @@ const NEARBY: f64 = -0.29;
 const LEARNT: f64 = 0.13;
 const AGREEMENT: f64 = 0.59;
 const NAME_AGREES: f64 = 0.31;
-const LEAD_WITH_EXPERIENCE: f64 = -0.61;
+const LEAD_WITH_EXPERIENCE: f64 = -0.72;
 
 /// How much what was learnt counts, 0 to 1.
-pub(super) fn experience(examples: usize) -> f64 {
-    examples as f64 / (examples as f64 + HALF)
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Experience {
+    /// By examples that the document can be compared with.
+    pub(super) alike: f64,
+    /// By all examples: who learns from mistakes learns that a language is no place.
+    all: f64,
+}
+
+impl Experience {
+    pub(super) fn of(alike: usize, all: usize) -> Experience {
+        let share = |examples: usize| examples as f64 / (examples as f64 + HALF);
+        Experience { alike: share(alike), all: share(all) }
+    }
 }
 
 fn learnt(voices: &Voices) -> f64 {
     voices.fields.iter().zip(FIELD).map(|(vote, weight)| vote * weight).sum()
 }
 
-/// The combined score of one target, where there are `examples` to compare with.
-pub(super) fn score(voices: &Voices, examples: usize) -> f64 {
-    let names = NAMES * libm::log(1.0 + voices.names.max(0.0));
-    let known = experience(examples) * (learnt(voices) + NEAR * voices.near);
+/// The combined score of one target.
+pub(super) fn score(voices: &Voices, experience: Experience) -> f64 {
+    let names = NAMES * libm::log(1.0 + voices.names.max(0.0)) + SPELLING * voices.spelling;
+    let known = experience.alike * (learnt(voices) + NEAR * voices.near) + experience.all * LINEAR * voices.linear;
     let twin = TWIN * (voices.twin.min(TWINS.1) - TWINS.0).max(0.0);
     names + known + twin + habit(voices)
 }
 
 /// Probabilities for targets that are sorted by score, best first; they fall, and what is missing to one is "none of these".
-pub(super) fn probabilities(ranked: &[Voices], examples: usize) -> Vec<f64> {
-    let scores: Vec<f64> = ranked.iter().map(|voices| score(voices, examples)).collect();
+pub(super) fn probabilities(ranked: &[Voices], experience: Experience) -> Vec<f64> {
+    let scores: Vec<f64> = ranked.iter().map(|voices| score(voices, experience)).collect();
     let (Some(best), Some(first)) = (ranked.first(), scores.first()) else { return Vec::new() };
     let shares: Vec<f64> = scores.iter().map(|score| libm::exp(score - first)).collect();
     let others: f64 = shares.iter().skip(1).sum();
-    let top = if silent(best) { 0.0 } else { right(best, ranked, &scores, examples) };
+    let top = if silent(best) { 0.0 } else { right(best, ranked, &scores, experience) };
     // The others keep their proportion to the best one, as far as there is room.
     let room = if others > 0.0 { ((1.0 - top) / (top * others).max(1e-12)).min(1.0) } else { 0.0 };
     let rest = shares.iter().skip(1).map(|share| top * share * room);
@@ -94,8 +112,8 @@ fn habit(voices: &Voices) -> f64 {
 }
 
 /// The probability that the best target is the right one.
-fn right(best: &Voices, ranked: &[Voices], scores: &[f64], examples: usize) -> f64 {
-    let experience = experience(examples);
+fn right(best: &Voices, ranked: &[Voices], scores: &[f64], experience: Experience) -> f64 {
+    let experience = experience.alike;
     // That a target has many examples may break a tie; it must not make a document that says nothing look sure.
     let plain: Vec<f64> = scores.iter().zip(ranked).map(|(score, voices)| score - habit(voices)).collect();
     let lead = lead(scores).min(lead(&plain));

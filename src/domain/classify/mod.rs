@@ -13,11 +13,14 @@ mod features;
 mod judge;
 mod kin;
 mod language;
+mod linear;
 mod measure;
 mod names;
 mod neighbours;
 mod packed;
+mod practice;
 mod snapshot;
+mod spelling;
 
 pub use address::address_words;
 pub use engine::Engine;

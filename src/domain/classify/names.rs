@@ -202,6 +202,17 @@ fn strength(term: &Term, scale: f64) -> f64 {
     1.6 * amount / (amount + 1.0)
 }
 
+/// The words of a target's text that tell something, without accents.
+pub(super) fn telling(text: &str) -> Vec<String> {
+    // An address says nothing of what belongs there.
+    let plain: Vec<&str> = text.split_whitespace().filter(|word| !word.contains("://")).collect();
+    let plain = plain.join(" ");
+    let words = || split(&plain).map(|word| bare(&word).into_owned());
+    let telling: Vec<String> = words().filter(|word| !is_common(word)).collect();
+    // What is called "C" or "R" is called nothing else.
+    if telling.is_empty() { words().filter(|word| word.chars().count() == 1).collect() } else { telling }
+}
+
 fn texts(list: &[String]) -> Vec<&str> {
     list.iter().map(String::as_str).collect()
 }
@@ -220,8 +231,7 @@ fn collect(target: &Target, stems: &mut BTreeMap<u32, Vec<(Box<str>, u32)>>) -> 
     };
     for (texts, weight, of_phrase) in PARTS {
         for text in texts(target) {
-            let telling: Vec<_> =
-                split(text).filter(|word| !is_common(word)).map(|word| bare(&word).into_owned()).collect();
+            let telling = telling(text);
             let hashes: Vec<u32> = telling.iter().map(|word| word_hash(word)).collect();
             let each = if telling.len() > 1 { weight * of_phrase } else { weight };
             for (word, hash) in telling.iter().zip(&hashes) {

@@ -1,5 +1,7 @@
 //! Which examples share rare words with a document: an inverted index of leading words and titles.
 
+use crate::domain::classify::features::Seen;
+
 const SHARDS: usize = 1 << 12;
 /// How many examples are near.
 const NEAR: usize = 12;
@@ -66,7 +68,7 @@ impl Postings {
     /// The examples that share most of the document's rare words, best first, ties by key.
     pub(super) fn near<'a>(
         &self,
-        lead: &[u32],
+        lead: &[Seen],
         examples: usize,
         of: impl Fn(u32) -> Option<(&'a str, u16)>,
     ) -> Vec<Near> {
@@ -104,8 +106,8 @@ impl Postings {
     }
 
     /// The rarest features that are known, in their own order, and the weight of all of them.
-    fn probes(&self, lead: &[u32], examples: usize) -> (Vec<(u32, f64)>, f64) {
-        let known = lead.iter().map(|feature| (*feature, self.row(*feature).len()));
+    fn probes(&self, lead: &[Seen], examples: usize) -> (Vec<(u32, f64)>, f64) {
+        let known = lead.iter().map(|seen| (seen.feature, self.row(seen.feature).len()));
         let unknown = libm::log(examples as f64 + 1.0);
         let mut probes: Vec<(u32, f64)> = Vec::new();
         let mut fresh = 0.0;

@@ -1,46 +1,48 @@
-//! Sorted feature lists as bytes: gaps between neighbours, seven bits a byte.
+//! Sorted feature lists as bytes: gaps between neighbours with how often each is there, seven bits a byte.
+
+use crate::domain::classify::features::Seen;
+
+/// Bits of how often a feature is there.
+const OFTEN_BITS: u32 = 3;
 
 /// Two sorted lists in one box.
-pub(super) fn pack(lead: &[u32], rest: &[u32]) -> Box<[u8]> {
-    let mut bytes = Vec::with_capacity(lead.len() * 3 + rest.len() * 2 + 4);
+pub(super) fn pack(lead: &[Seen], rest: &[Seen]) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(lead.len() * 3 + rest.len() * 3 + 4);
     put(&mut bytes, lead.len() as u64);
     for list in [lead, rest] {
         let mut before = 0_u32;
-        for feature in list {
-            put(&mut bytes, u64::from(feature.wrapping_sub(before)));
-            before = *feature;
+        for seen in list {
+            put(&mut bytes, (u64::from(seen.feature.wrapping_sub(before)) << OFTEN_BITS) | u64::from(seen.often));
+            before = seen.feature;
         }
     }
     bytes.into_boxed_slice()
 }
 
 /// The two lists again.
-pub(super) fn unpack(bytes: &[u8]) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn unpack(bytes: &[u8]) -> (Vec<Seen>, Vec<Seen>) {
     let mut bytes = bytes;
     let leading = take(&mut bytes).unwrap_or(0) as usize;
-    let (mut lead, mut rest) = (Vec::with_capacity(leading.min(256)), Vec::new());
-    let mut before = 0_u32;
-    while let Some(gap) = take(&mut bytes) {
-        if lead.len() == leading && rest.is_empty() {
-            before = 0;
-        }
-        before = before.wrapping_add(gap as u32);
-        if lead.len() < leading { lead.push(before) } else { rest.push(before) }
-    }
-    (lead, rest)
+    let lead = list(&mut bytes, leading);
+    (lead, list(&mut bytes, usize::MAX))
 }
 
 /// The first list alone.
-pub(super) fn unpack_lead(bytes: &[u8]) -> Vec<u32> {
+pub(super) fn unpack_lead(bytes: &[u8]) -> Vec<Seen> {
     let mut bytes = bytes;
     let leading = take(&mut bytes).unwrap_or(0) as usize;
+    list(&mut bytes, leading)
+}
+
+fn list(bytes: &mut &[u8], length: usize) -> Vec<Seen> {
     let mut before = 0_u32;
-    let gaps = std::iter::from_fn(|| take(&mut bytes)).take(leading);
-    gaps.map(|gap| {
-        before = before.wrapping_add(gap as u32);
-        before
-    })
-    .collect()
+    let numbers = std::iter::from_fn(|| take(bytes)).take(length);
+    numbers
+        .map(|number| {
+            before = before.wrapping_add((number >> OFTEN_BITS) as u32);
+            Seen { feature: before, often: (number & ((1 << OFTEN_BITS) - 1)) as u8 }
+        })
+        .collect()
 }
 
 /// Appends a number.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::domain::classify::Target;
 use crate::domain::classify::counts::{CLASSES_MAX, Counts};
 use crate::domain::classify::engine::{Engine, Example, Label};
-use crate::domain::classify::features::FIELDS;
+use crate::domain::classify::features::{FIELDS, key_hash};
+use crate::domain::classify::linear;
 use crate::domain::classify::neighbours::Postings;
 use crate::domain::classify::packed::{put, take, unpack_lead};
 use crate::domain::text;
@@ -15,7 +16,7 @@ use crate::domain::text;
 const MAGIC: u64 = 0x656d_6d63;
 /// Raised whenever features, hashes or the format change: an old snapshot is then rebuilt, not misread. The analyser's
 /// version is part of it.
-const VERSION: u64 = (1 << 32) | text::VERSION as u64;
+const VERSION: u64 = (2 << 32) | text::VERSION as u64;
 
 /// Why a snapshot cannot be used; the caller learns again from the source.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -52,7 +53,9 @@ impl Engine {
             block(&mut bytes, example.title.as_bytes());
             put(&mut bytes, u64::from(place[usize::from(example.class)]));
             block(&mut bytes, &example.packed);
+            linear::write(&mut bytes, &example.votes, &place);
         }
+        put(&mut bytes, self.practice.cursor);
         self.counts.write(&mut bytes, &place);
         let sum = checksum(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
@@ -106,19 +109,23 @@ impl Engine {
         self.keys = BTreeMap::from_iter(keys);
         let mut leads = Vec::new();
         for (at, example) in self.examples.iter().enumerate() {
-            leads.extend(example.iter().flat_map(|e| unpack_lead(&e.packed)).map(|feature| (feature, at as u32)));
+            leads.extend(example.iter().flat_map(|e| unpack_lead(&e.packed)).map(|seen| (seen.feature, at as u32)));
         }
         self.postings = Postings::build(&leads);
+        self.restore_practice(number(bytes)?);
         self.counts = Counts::read(bytes, labels).ok_or(SnapshotError::Damaged)?;
         Ok(())
     }
 
     fn read_example(&mut self, bytes: &mut &[u8]) -> Result<Example, SnapshotError> {
-        let (key, title) = (string(bytes)?.into(), string(bytes)?.into());
+        let (key, title) = (string(bytes)?, string(bytes)?.into());
         let class = number(bytes)? as usize;
         let label = self.labels.get_mut(class).ok_or(SnapshotError::Damaged)?;
         label.examples += 1;
-        Ok(Example { key, title, class: class as u16, packed: piece(bytes)?.into() })
+        let hash = key_hash(key);
+        let packed = piece(bytes)?.into();
+        let votes = linear::take_votes(bytes, self.labels.len()).ok_or(SnapshotError::Damaged)?;
+        Ok(Example { key: key.into(), title, class: class as u16, packed, hash, votes })
     }
 }
 

@@ -28,7 +28,7 @@ use opinions::Opinions;
 pub use opinions::Parts as OpinionParts;
 
 /// The engine's name and version, which stands in the journal with every decision.
-pub const ENGINE: &str = "built-in 1";
+pub const ENGINE: &str = "built-in 2";
 
 /// What emm learns and how it keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
