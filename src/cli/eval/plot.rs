@@ -52,7 +52,8 @@ fn picture(points: &[Point], precision: f64, now: Option<Point>) -> String {
         steps.trim_end()
     );
     let proposed = points.iter().rfind(|point| point.precision >= precision);
-    let marks = [(now, "#c4512b", "now", 22.0), (proposed.copied(), "#2a8a4a", "proposed", -12.0)];
+    // Below their points, where a falling curve leaves room.
+    let marks = [(now, "#c4512b", "now", 34.0), (proposed.copied(), "#2a8a4a", "proposed", 18.0)];
     for (point, colour, name, below) in marks.into_iter().filter_map(|(point, a, b, c)| Some((point?, a, b, c))) {
         let (at, up) = (x(point.coverage), y(point.precision));
         // Near the right edge the words go to the left of their point.
