@@ -1,4 +1,4 @@
-//! What the classification engine promises: honest doubt, exact forgetting, no dependence on order.
+//! What the classification engine promises: honest doubt, exact forgetting, no dependence on order while little is known.
 
 mod practice;
 mod starter;

@@ -3,7 +3,8 @@
 //! Two steps: one score per target, then the probability that the best one is right, judged by how far it leads, how much
 //! names, examples and neighbours agree, and how much is known at all. The constants were fitted by logistic regression over seven
 //! labelled sets at five stages of knowledge each and forty everyday papers, with the right target taken away in every third case and
-//! with items of foreign sets mixed in, so that "none of these" is an answer. `benches/classify.rs` shows what they are worth.
+//! with items of foreign sets mixed in, so that "none of these" is an answer; then, for the linear expert, the
+//! bias and the weight of the lead with experience were set for calibration on the development sets. `benches/classifier.py` shows what they are worth.
 
 use crate::domain::classify::features::FIELDS;
 

@@ -1,7 +1,8 @@
 //! Where does a document belong? Candidates with honest probabilities, from the structure's words and what people taught.
 //!
-//! Everything is counted in whole numbers and summed in a fixed order, so the same targets and the same set of examples
-//! give the same bits, whatever order they came in and whatever machine they run on.
+//! Everything is counted in whole numbers and summed in a fixed order, so the same targets and the same log of
+//! lessons give the same bits on every machine. Below 64 examples the order of lessons does not matter either; from there on the
+//! linear expert learns from mistakes, one lesson after the other.
 
 mod address;
 mod bayes;
