@@ -1,8 +1,6 @@
 //! The second opinion: it decides what the engine doubts, is believed as far as it was right, costs nothing twice, and can do
 //! no harm, whatever the server or the document says.
 
-use std::time::Duration;
-
 use emm::{
     backends::llm::Settings,
     config::Config,
@@ -328,7 +326,7 @@ async fn a_document_is_data_even_for_a_model_that_obeys_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sure_does_not_wait_for_what_is_not() {
-    let server = LlmServer::with(|_, _| Says::Place("12"), Duration::ZERO, false).await;
+    let server = LlmServer::closed(|_, _| Says::Place("12")).await;
     let world = world(Placement::Together, &server, "ollama", json!({ "concurrency": 20 })).await;
     // So many that any place shared by a few of each would hold some up.
     for number in 0..24 {

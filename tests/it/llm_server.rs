@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use futures_util::stream;
@@ -53,8 +52,6 @@ pub(crate) struct LlmServer {
 
 struct Shared {
     script: Script,
-    /// How long each answer takes.
-    pause: Duration,
     asked: Mutex<Vec<Value>>,
     under_way: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -64,20 +61,19 @@ struct Shared {
 
 impl LlmServer {
     pub(crate) async fn start(script: impl Fn(&str, usize) -> Says + Send + Sync + 'static) -> LlmServer {
-        LlmServer::with(script, Duration::ZERO, true).await
+        LlmServer::with(script, true).await
     }
 
-    /// As `start`, with a pause before each answer; a closed one answers only when it is opened.
-    pub(crate) async fn with(
-        script: impl Fn(&str, usize) -> Says + Send + Sync + 'static,
-        pause: Duration,
-        open: bool,
-    ) -> LlmServer {
+    /// As `start`, but it answers only when it is opened.
+    pub(crate) async fn closed(script: impl Fn(&str, usize) -> Says + Send + Sync + 'static) -> LlmServer {
+        LlmServer::with(script, false).await
+    }
+
+    async fn with(script: impl Fn(&str, usize) -> Says + Send + Sync + 'static, open: bool) -> LlmServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             script: Box::new(script),
-            pause,
             asked: Mutex::default(),
             under_way: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
@@ -149,7 +145,6 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let now = shared.under_way.fetch_add(1, Ordering::SeqCst) + 1;
     shared.most_at_once.fetch_max(now, Ordering::SeqCst);
     let _open = shared.gate.acquire().await.unwrap();
-    tokio::time::sleep(shared.pause).await;
     shared.under_way.fetch_sub(1, Ordering::SeqCst);
     let question = body["messages"][1]["content"].as_str().unwrap_or_default();
     let ollama = path == "/api/chat";

@@ -126,17 +126,21 @@ async fn only_what_was_seen_is_taken_away() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_is_sure_whatever_becomes_of_the_answer() {
     let server = S3Server::seaweedfs();
-    for (at, fault) in [Fault::Says(503, "SlowDown"), Fault::AnswerLost, Fault::AnswerHangs].into_iter().enumerate() {
+    let locked = Fault::Says(500, "branch is currently locked, try again later");
+    let faults = [Fault::Says(503, "SlowDown"), locked, Fault::AnswerLost, Fault::AnswerHangs];
+    let both = [Removal::Conditional, Removal::Looked];
+    let meetings = both.iter().flat_map(|removal| faults.iter().map(move |fault| (*removal, *fault)));
+    for (at, (removal, fault)) in meetings.enumerate() {
         let direct = Bucket::new(&server.settings(&format!("sure/{at}"))).unwrap();
         direct.create("note", b"one".to_vec()).await.unwrap();
         let plan = Plan { method: Method::DELETE, part: "/note", first: vec![fault], then: Fault::None };
         let proxy = Proxy::letting_through(server.port, plan).await;
         let mut through = settings(proxy.port, &format!("sure/{at}"));
         through.answer_ms_max = 1_000;
-        let bucket = Bucket::new(&through).unwrap().with(Removal::Conditional);
+        let bucket = Bucket::new(&through).unwrap().with(removal);
         let seen = bucket.head("note").await.unwrap().unwrap();
-        assert_eq!(bucket.remove("note", &seen.etag).await.unwrap(), Gone::Gone, "{fault:?}");
-        assert_eq!((direct.head("note").await.unwrap(), proxy.faults()), (None, 1), "{fault:?}");
+        assert_eq!(bucket.remove("note", &seen.etag).await.unwrap(), Gone::Gone, "{removal:?} {fault:?}");
+        assert_eq!((direct.head("note").await.unwrap(), proxy.faults()), (None, 1), "{removal:?} {fault:?}");
     }
 }
 

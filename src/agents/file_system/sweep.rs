@@ -233,27 +233,22 @@ fn told(decided: Vec<Result<Ready, Problem>>) -> Result<Outcome> {
 
 /// Has a language model asked about what is doubtful, several at once, and decides by what it says.
 async fn consult(context: Context, turn: Turn) -> Result<Outcome> {
-    let threads: Vec<String> = turn.state.get(DOUBTFUL)?;
-    let work = threads.into_iter().map(|thread| {
-        let (context, turn) = (context.clone(), turn.clone());
-        rpc::Context::beside(async move {
-            let over = context.threads(&turn).map_err(|error| (thread.clone(), error));
-            let over = over.map_err(|(place, error)| Problem { place, reason: error.to_string() })?;
-            let Some(before) = over.checkpoints.get(&thread).await.ok().flatten() else {
-                return Ok(Ready::Nothing(None));
-            };
-            let item: Item = before
-                .state
-                .get(channel::ITEM)
-                .map_err(|error| Problem { place: thread.clone(), reason: error.to_string() })?;
-            let place = item.place.clone();
-            let brought = run(over, thread, Input::Resume, item, false).await;
-            brought.map_err(|error| Problem { place, reason: error.to_string() })
-        })
-    });
-    let consulted: Vec<Result<Ready, Problem>> =
-        stream::iter(work).buffered(context.item.opinions.max(1)).collect().await;
-    told(consulted)
+    let (threads, over) = (turn.state.get::<Vec<String>>(DOUBTFUL)?, context.threads(&turn)?);
+    let work = threads.into_iter().map(|thread| rpc::Context::beside(go_on(over.clone(), thread)));
+    told(stream::iter(work).buffered(context.item.opinions.max(1)).collect().await)
+}
+
+/// Lets the thread of an item go on over its pause.
+async fn go_on(over: Threads, thread: String) -> Result<Ready, Problem> {
+    // Until its item is known, the thread stands for it.
+    let mut place = thread.clone();
+    let brought = async {
+        let Some(before) = over.checkpoints.get(&thread).await? else { return Ok(Ready::Nothing(None)) };
+        let item: Item = before.state.get(channel::ITEM)?;
+        place.clone_from(&item.place);
+        run(&over, thread, Input::Resume, item, false).await
+    };
+    brought.await.map_err(|error: Error| Problem { place, reason: error.to_string() })
 }
 
 /// How far an item was brought.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode, header::IF_MATCH};
 use object_store::{
-    ObjectStoreExt,
     client::{HttpRequestBody, HttpService},
     path::Path,
     signer::Signer,
@@ -57,21 +56,18 @@ impl Bucket {
     ///
     /// # Errors
     /// What the server says.
-    pub async fn with_removal(mut self) -> Result<Bucket, ObjectsError> {
+    pub async fn with_removal(self) -> Result<Bucket, ObjectsError> {
         let name = format!("probe/{}/gone", new_mark());
         let path = self.key(&name)?;
         self.create(&name, b"emm".to_vec()).await?;
         // A condition that does not hold: whoever knows conditions refuses.
-        let said = self.delete_if(&path, "0123456789abcdef0123456789abcdef").await?;
-        let stays = self.head(&name).await?.is_some();
-        self.removal = match said == StatusCode::PRECONDITION_FAILED && stays {
-            true => Removal::Conditional,
-            false => Removal::Looked,
-        };
-        if stays && let Err(error) = self.server.objects.delete(&path).await {
+        let said = self.delete(&path, Some("0123456789abcdef0123456789abcdef")).await?;
+        let Some(there) = self.head(&name).await? else { return Ok(self.with(Removal::Looked)) };
+        if let Err(error) = self.clone().with(Removal::Looked).remove(&name, &there.etag).await {
             tracing::warn!("{name} stays in the bucket: {error}");
         }
-        Ok(self)
+        let knows = said == StatusCode::PRECONDITION_FAILED;
+        Ok(self.with(if knows { Removal::Conditional } else { Removal::Looked }))
     }
 
     /// Takes an object away if its ETag is still this one; one that is gone already counts as taken.
@@ -87,11 +83,8 @@ impl Bucket {
                 Some(now) if now.etag != etag => return Ok(Removed::Changed),
                 Some(_) => {}
             }
-            if self.removal == Removal::Looked {
-                self.server.objects.delete(&path).await?;
-                return Ok(Removed::Gone);
-            }
-            let said = match self.delete_if(&path, etag).await {
+            let condition = (self.removal == Removal::Conditional).then_some(etag);
+            let said = match self.delete(&path, condition).await {
                 Ok(status) if status.is_success() || status == StatusCode::NOT_FOUND => return Ok(Removed::Gone),
                 // Changed, or taken by a request of ours whose answer was lost: the next look says which.
                 Ok(status) => format!("the server said {status}"),
@@ -105,14 +98,16 @@ impl Bucket {
         }
     }
 
-    /// `DELETE` with `If-Match`, which object_store has no way to say.
-    async fn delete_if(&self, path: &Path, etag: &str) -> Result<StatusCode, ObjectsError> {
+    /// `DELETE` of one key, with `If-Match` where there is a condition: object_store has no way to say that, and it would send a
+    /// bulk request, which lakeFS answers with 200 also where a branch is locked.
+    async fn delete(&self, path: &Path, condition: Option<&str>) -> Result<StatusCode, ObjectsError> {
         let failed = |error: &dyn std::fmt::Display| ObjectsError::Unable(format!("{path}: {error}"));
         let url = self.server.objects.signed_url(Method::DELETE, path, SIGNED_FOR).await?;
-        let request = hyper::Request::delete(url.as_str())
-            .header(IF_MATCH, format!("\"{etag}\""))
-            .body(HttpRequestBody::empty())
-            .map_err(|error| failed(&error))?;
+        let mut request = hyper::Request::delete(url.as_str());
+        if let Some(etag) = condition {
+            request = request.header(IF_MATCH, format!("\"{etag}\""));
+        }
+        let request = request.body(HttpRequestBody::empty()).map_err(|error| failed(&error))?;
         Ok(self.server.http.call(request).await.map_err(|error| failed(&error))?.status())
     }
 }

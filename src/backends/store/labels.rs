@@ -3,6 +3,8 @@
 //! A label carries the beginning of the text it was taught with, so that every reader of the log learns the same,
 //! whatever became of the note since. An existing vault is imported as segments of many lessons, sorted by path.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Stored};
@@ -78,6 +80,23 @@ impl Labels {
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What was taught and not taken back, each as it was taught last, in that order.
+    pub async fn taught(&self) -> Result<Vec<Lesson>, StoreError> {
+        let (mut taught, mut number) = (BTreeMap::new(), 0_usize);
+        for seq in 1..=self.last().await? {
+            for lesson in self.get(seq).await?.into_iter().flat_map(|label| label.lessons) {
+                number += 1;
+                match lesson.code {
+                    Some(_) => drop(taught.insert(lesson.key.clone(), (number, lesson))),
+                    None => drop(taught.remove(&lesson.key)),
+                }
+            }
+        }
+        let mut taught: Vec<(usize, Lesson)> = taught.into_values().collect();
+        taught.sort_by_key(|(number, _)| *number);
+        Ok(taught.into_iter().map(|(_, lesson)| lesson).collect())
     }
 
     /// The number of the last entry; 0 if there is none.

@@ -14,9 +14,9 @@ use crate::{
         llm::Settings,
         store::{Labels, Ledger, Store, Structures},
     },
-    cli::{Exit, screen::Screen, setup::Setup},
+    cli::{Exit, screen::Screen, session::Session, setup::Setup},
     contracts::jd_classifier::GetStructure,
-    domain::classify::{Measures, Target},
+    domain::classify::{self, Measures, Target},
     rpc::{Error, Result, Role},
 };
 
@@ -83,40 +83,19 @@ async fn passed(
 /// The last documents that people placed, each as it was taught last.
 pub(super) async fn confirmed(setup: &Setup, limit: usize) -> Result<Vec<Item>> {
     let labels = Labels::new(Store::open(&setup.config.store, &setup.home.store).await?);
-    let mut items: Vec<Item> = Vec::new();
-    for seq in 1..=labels.last().await? {
-        for lesson in labels.get(seq).await?.into_iter().flat_map(|label| label.lessons) {
-            items.retain(|item| item.id != lesson.key);
-            if let Some(label) = lesson.code {
-                items.push(Item { id: lesson.key, title: lesson.title, text: lesson.text, label, url: String::new() });
-            }
-        }
-    }
+    let mut items: Vec<Item> = labels.taught().await?.into_iter().filter_map(Item::of).collect();
     items.drain(..items.len().saturating_sub(limit));
     Ok(items)
 }
 
 /// The places that may receive documents, and those of them whose documents do not leave.
 pub(super) async fn targets(setup: &Setup, screen: &Screen) -> Result<(Vec<Target>, BTreeSet<String>)> {
-    let session = crate::cli::session::Session::open(setup, screen, &[Role::JdClassifier]).await?;
+    let session = Session::open(setup, screen, &[Role::JdClassifier]).await?;
     let published = session.tools.call(GetStructure::default()).await;
     session.close().await;
     let structures = Structures::new(Store::open(&setup.config.store, &setup.home.store).await?);
     let structure = structures.get(&published?.hash).await?;
-    let target = |place: crate::domain::jd::Place<'_>| {
-        let about = place.about().cloned().unwrap_or_default();
-        Target {
-            code: place.code().to_owned(),
-            title: place.title().to_owned(),
-            description: about.description.unwrap_or_default(),
-            keywords: about.keywords,
-            examples: about.examples,
-            not: about.not,
-            aliases: about.aliases,
-            ..Target::default()
-        }
-    };
-    let targets: Vec<Target> = structure.targets().into_iter().map(target).collect();
+    let targets = classify::targets(&structure);
     let private = targets.iter().map(|target| target.code.clone()).filter(|code| structure.is_private(code)).collect();
     Ok((targets, private))
 }

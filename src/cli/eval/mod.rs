@@ -290,8 +290,10 @@ impl Trial {
 
 /// What of an item is read.
 fn features(item: &Item) -> Features {
-    let hints = if item.url.is_empty() { Vec::new() } else { vec![address_words(&item.url)] };
-    Features::of(&Document { name: "", title: &item.title, text: &item.text, kind: "", hints: &hints })
+    let mut hints = item.hints.clone();
+    hints.extend((!item.url.is_empty()).then(|| address_words(&item.url)));
+    let Item { name, title, text, kind, .. } = item;
+    Features::of(&Document { name, title, text, kind, hints: &hints })
 }
 
 fn outcome(candidates: &[Candidate], label: &str) -> Outcome {

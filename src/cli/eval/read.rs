@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::super::setup::at;
 use crate::{
+    backends::store::Lesson,
     domain::classify::Target,
     rpc::{Error, Result},
 };
@@ -26,6 +27,21 @@ pub(super) struct Item {
     pub(super) label: String,
     #[serde(default)]
     pub(super) url: String,
+    /// What else a lesson says of a document; a file of items has none of it.
+    #[serde(skip)]
+    pub(super) name: String,
+    #[serde(skip)]
+    pub(super) kind: String,
+    #[serde(skip)]
+    pub(super) hints: Vec<String>,
+}
+
+impl Item {
+    /// What a person taught; nothing for what was taken back.
+    pub(super) fn of(lesson: Lesson) -> Option<Item> {
+        let Lesson { key: id, code, name, title, kind, text, hints, .. } = lesson;
+        Some(Item { id, title, text, label: code?, url: String::new(), name, kind, hints })
+    }
 }
 
 /// Reads the items, by their ids in the order of the file.

@@ -22,12 +22,14 @@ mod packed;
 mod practice;
 mod snapshot;
 mod spelling;
+mod target;
 
 pub use address::address_words;
 pub use engine::Engine;
 pub use features::Features;
 pub use measure::{Measures, Outcome, Point, accuracy, curve};
 pub use snapshot::SnapshotError;
+pub use target::targets;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

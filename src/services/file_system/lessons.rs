@@ -40,16 +40,8 @@ impl FileSystem {
 
     /// The last lesson under each key that was not taken back.
     pub(super) async fn taught(&self) -> Result<BTreeMap<String, Lesson>> {
-        let mut taught = BTreeMap::new();
-        for seq in 1..=self.parts.labels.last().await? {
-            for lesson in self.parts.labels.get(seq).await?.into_iter().flat_map(|label| label.lessons) {
-                match lesson.code {
-                    Some(_) => taught.insert(lesson.key.clone(), lesson),
-                    None => taught.remove(&lesson.key),
-                };
-            }
-        }
-        Ok(taught)
+        let taught = self.parts.labels.taught().await?;
+        Ok(taught.into_iter().map(|lesson| (lesson.key.clone(), lesson)).collect())
     }
 
     /// A person decided that this item belongs to `code`: its note is a lesson. Given before the journal says so: killed in

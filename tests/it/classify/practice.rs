@@ -106,14 +106,22 @@ fn what_was_forgotten_has_no_say() {
 #[test]
 fn mistakes_teach_what_counts_do_not() {
     let mut engine = engine();
-    let mut right = 0;
-    for number in 0..6 * MANY {
-        if number >= 4 * MANY {
-            let best = engine.classify(&Document { text: &words(number), ..Document::default() }, 1);
-            right += usize::from(best.first().is_some_and(|best| best.code == code(number)));
+    let (mut right, mut asked) = (0, 0);
+    for number in 0..400 {
+        // All have most of the letters in common; those of a fifth of them also have a seal.
+        let sealed = number % 5 == 0;
+        let letters = (0..8).filter(|word| !sealed || (number / 5 + word) % 5 != 0).map(|word| format!("letter{word}"));
+        let others = (0..6).map(|word| format!("noise{}", (number * 31 + word * word * 17) % 97));
+        let seal = sealed.then(|| "seal".to_owned());
+        let text = letters.chain(others).chain(seal).collect::<Vec<_>>().join(" ");
+        let document = Document { text: &text, ..Document::default() };
+        let code = if sealed { "11" } else { "15" };
+        if number >= 200 && sealed {
+            asked += 1;
+            right += usize::from(engine.classify(&document, 1).first().is_some_and(|best| best.code == code));
         }
-        learn(&mut engine, number, code(number));
+        engine.learn(code, &format!("note {number}"), &document);
     }
-    println!("right {right} of {}", 2 * MANY);
-    assert!(right >= 2 * MANY * 9 / 10, "{right} of {}", 2 * MANY);
+    // Counts alone get 34.
+    assert_eq!((right, asked), (40, 40));
 }
