@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     backends::llm::{Llm, LlmError, Provider},
-    contracts::content_classifier::{Asked, LlmLog},
-    domain::opinion::{self, Choice, Question, Said, Vote},
+    contracts::content_classifier::LlmLog,
+    domain::opinion::{self, Asked, Choice, Question, Said, Vote},
     rpc::{Error, Result, Role},
 };
 

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tool;
-use crate::domain::{classify::Candidate, opinion::Opinion};
+use crate::domain::{
+    classify::Candidate,
+    opinion::{Asked, Opinion},
+};
 
 /// Ranks the places of the structure for one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,30 +98,4 @@ tool!(LlmLog, ContentClassifier, "llm_log", LlmLogged);
 pub struct LlmLogged {
     /// Newest first.
     pub entries: Vec<Asked>,
-}
-
-/// One question.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Asked {
-    /// When, RFC 3339 in UTC.
-    pub at: String,
-    /// The address of the server.
-    pub to: String,
-    /// Whether it is beyond the reach of the owner.
-    pub remote: bool,
-    /// The model.
-    pub model: String,
-    /// The hash of the document.
-    pub document: String,
-    /// Its file name.
-    pub name: String,
-    /// Bytes of text that were sent.
-    pub bytes: u64,
-    /// Tokens that it took, or at most can have taken.
-    pub tokens: u64,
-    /// Their price, in millionths of the unit of the prices.
-    pub micros: u64,
-    /// How it ended; nothing if that is not known.
-    #[serde(default)]
-    pub outcome: Option<String>,
 }

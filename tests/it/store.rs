@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use emm::backends::store::{Ids, Journal, Labels, Store, StoreError, Structures};
+use emm::{
+    backends::store::{Ids, Journal, Labels, Ledger, Spent, Store, StoreError, Structures},
+    domain::opinion::Asked,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -90,4 +93,33 @@ fn a_home_uses_no_store_but_its_own() {
     fs::rename(place.path("aside"), place.path("store")).unwrap();
     assert_eq!(place.verify("its own again"), 1);
     assert_eq!(files(&place.path("store")), journal);
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answered_counts_with_the_most_it_can_take() {
+    let root = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new(Store::folder(root.path()).unwrap());
+    let asked = |at: &str, tokens: u64| Asked {
+        at: at.into(),
+        to: "http://127.0.0.1".into(),
+        remote: false,
+        model: "m".into(),
+        document: "d".into(),
+        name: "n".into(),
+        bytes: 1,
+        tokens,
+        micros: tokens * 2,
+        outcome: None,
+    };
+    let (first, late) = ("2026-03-01T10:00:00.000Z", "2026-03-01T23:59:59.999Z");
+    // One by a process that was killed, one that is answered on the next day: both belong to the day on which they were sent.
+    ledger.sent("aa", &asked(first, 500)).await.unwrap();
+    ledger.sent("bb", &asked(late, 600)).await.unwrap();
+    ledger.used("bb", &Asked { outcome: Some("none".into()), ..asked(late, 320) }).await.unwrap();
+    assert_eq!(ledger.spent("2026-03-01").await.unwrap(), Spent { tokens: 820, micros: 1640 });
+    let outcomes: Vec<_> =
+        ledger.of("2026-03-01").await.unwrap().into_iter().map(|it| (it.tokens, it.outcome)).collect();
+    assert_eq!(outcomes, [(500, None), (320, Some("none".into()))]);
+    assert_eq!(ledger.days().await.unwrap(), ["2026-03-01"]);
+    assert_eq!(ledger.spent("2026-03-02").await.unwrap(), Spent::default());
 }

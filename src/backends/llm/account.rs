@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Llm, LlmError, Reply};
 use crate::backends::Clock;
-use crate::backends::store::{Entry, Ledger, StoreError};
-use crate::domain::opinion::{Prompt, estimated_tokens};
+use crate::backends::store::{Ledger, StoreError};
+use crate::domain::opinion::{Asked, Prompt, estimated_tokens};
 
 /// A model, and the account of what it is asked.
 #[derive(Clone)]
@@ -62,8 +62,7 @@ impl Account {
         let settings = self.llm.settings();
         let sent = format!("{}{}", prompt.system, prompt.user);
         let (tokens_in, tokens_out) = (estimated_tokens(&sent) as u64, settings.output_tokens_max as u64);
-        let mut entry = Entry {
-            format: Entry::FORMAT,
+        let mut entry = Asked {
             at: self.clock.stamp(),
             to: settings.url().to_owned(),
             remote: settings.is_remote(),
@@ -87,7 +86,6 @@ impl Account {
             entry.tokens = reply.tokens_in + reply.tokens_out;
             entry.micros = settings.micros(reply.tokens_in, reply.tokens_out);
         }
-        entry.at = self.clock.stamp();
         entry.outcome = Some(match &answer {
             Ok(reply) => outcome(reply),
             Err(error) => error.to_string(),
@@ -100,7 +98,7 @@ impl Account {
         Ok((answer?, entry.micros))
     }
 
-    async fn within_budget(&self, entry: &Entry) -> Result<(), AccountError> {
+    async fn within_budget(&self, entry: &Asked) -> Result<(), AccountError> {
         let settings = self.llm.settings();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let micros_max = (settings.cost_per_day.max(0.0) * 1e6) as u64;

@@ -1,50 +1,28 @@
 //! The ledger: what left for a language model, `ledger/{day}/{time}-{id}-{sent|used}-{tokens}-{micros}`.
 //!
-//! A question is entered before it is sent, with the most that it can cost, and once more when its answer is there, with what
-//! it did cost. So a listing of names is the account of a day, and a process that was killed has entered too much, never
-//! too little.
+//! A question is entered before it is sent, with the most that it can cost, and once more when its answer is there, under the
+//! time at which it was sent, with what it did cost. So a listing of names is the account of a day, and a process that was
+//! killed has entered too much, never too little.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Stored};
+use crate::domain::opinion::Asked;
 
-/// A question that was sent, or its answer.
+/// A question that was sent, with the most that it can take; or its answer, with what it took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+struct Entry {
     /// The version of this form.
-    pub format: u32,
-    /// When, RFC 3339 in UTC.
-    pub at: String,
-    /// The address of the server.
-    pub to: String,
-    /// Whether it is beyond the reach of the owner.
-    pub remote: bool,
-    /// The model.
-    pub model: String,
-    /// The hash of the document of which text was sent.
-    pub document: String,
-    /// Its file name.
-    pub name: String,
-    /// Bytes of text that were sent.
-    pub bytes: u64,
-    /// Tokens: the most that it could take, or what it took.
-    pub tokens: u64,
-    /// Their price, in millionths of the unit of the prices.
-    pub micros: u64,
-    /// How it ended; nothing while it is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
-}
-
-impl Entry {
-    /// The version that is written.
-    pub const FORMAT: u32 = 1;
+    format: u32,
+    /// The question.
+    #[serde(flatten)]
+    asked: Asked,
 }
 
 impl Stored for Entry {
-    const FORMAT: u32 = Entry::FORMAT;
+    const FORMAT: u32 = 1;
 }
 
 /// What a day took.
@@ -67,61 +45,53 @@ impl Ledger {
     }
 
     /// Enters a question that is about to be sent.
-    pub async fn sent(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
-        self.enter(id, "sent", entry).await
+    pub async fn sent(&self, id: &str, asked: &Asked) -> Result<(), StoreError> {
+        self.enter(id, "sent", asked).await
     }
 
     /// Enters what became of a question.
-    pub async fn used(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
-        self.enter(id, "used", entry).await
+    pub async fn used(&self, id: &str, asked: &Asked) -> Result<(), StoreError> {
+        self.enter(id, "used", asked).await
     }
 
-    async fn enter(&self, id: &str, what: &str, entry: &Entry) -> Result<(), StoreError> {
-        let Entry { at, tokens, micros, .. } = entry;
+    async fn enter(&self, id: &str, what: &str, asked: &Asked) -> Result<(), StoreError> {
+        let Asked { at, tokens, micros, .. } = asked;
+        let entry = Entry { format: Entry::FORMAT, asked: asked.clone() };
         let (day, time) = at.split_once('T').unwrap_or((at, ""));
         let time: String = time.chars().filter(char::is_ascii_digit).collect();
-        self.0.create(&format!("ledger/{day}/{time}-{id}-{what}-{tokens}-{micros}"), entry).await
+        self.0.create(&format!("ledger/{day}/{time}-{id}-{what}-{tokens}-{micros}"), &entry).await
     }
 
     /// What a day took: of each question what it used, or the most where that is not known.
     pub async fn spent(&self, day: &str) -> Result<Spent, StoreError> {
-        let mut questions = BTreeMap::<String, (bool, u64, u64)>::new();
-        for name in self.0.names(&format!("ledger/{day}")).await? {
-            let parts: Vec<&str> = name.split('-').collect();
-            let [_, id, what, tokens, micros] = parts.as_slice() else { continue };
-            let (Ok(tokens), Ok(micros)) = (tokens.parse(), micros.parse()) else { continue };
-            let known = questions.entry((*id).to_owned()).or_default();
-            if *what == "used" || !known.0 {
-                *known = (*what == "used", tokens, micros);
-            }
+        let mut spent = Spent::default();
+        for name in self.last(day).await? {
+            let mut figures = name.rsplit('-').filter_map(|part| part.parse::<u64>().ok());
+            let (Some(micros), Some(tokens)) = (figures.next(), figures.next()) else { continue };
+            spent.tokens = spent.tokens.saturating_add(tokens);
+            spent.micros = spent.micros.saturating_add(micros);
         }
-        let add = |spent: Spent, (_, tokens, micros): &(bool, u64, u64)| Spent {
-            tokens: spent.tokens.saturating_add(*tokens),
-            micros: spent.micros.saturating_add(*micros),
-        };
-        Ok(questions.values().fold(Spent::default(), add))
+        Ok(spent)
     }
 
     /// The questions of a day in order, each as it is known last.
-    pub async fn of(&self, day: &str) -> Result<Vec<Entry>, StoreError> {
-        let mut questions = BTreeMap::<String, (String, String)>::new();
+    pub async fn of(&self, day: &str) -> Result<Vec<Asked>, StoreError> {
+        let mut asked = Vec::new();
+        for name in self.last(day).await? {
+            asked.push(self.0.get::<Entry>(&format!("ledger/{day}/{name}")).await?.asked);
+        }
+        Ok(asked)
+    }
+
+    /// The last name of each question of a day, in order: both of a question begin with its time and id, and `sent` sorts before
+    /// `used`.
+    async fn last(&self, day: &str) -> Result<Vec<String>, StoreError> {
+        let mut questions = BTreeMap::new();
         for name in self.0.names(&format!("ledger/{day}")).await? {
-            let parts: Vec<&str> = name.split('-').collect();
-            let [time, id, what, ..] = parts.as_slice() else { continue };
-            match questions.get_mut(*id) {
-                // The question tells when it was sent, the answer what became of it.
-                Some((_, last)) if *what == "used" => last.clone_from(&name),
-                Some((first, _)) => *first = (*time).to_owned(),
-                None => drop(questions.insert((*id).to_owned(), ((*time).to_owned(), name.clone()))),
-            }
+            let question: Vec<String> = name.split('-').take(2).map(str::to_owned).collect();
+            questions.insert(question, name);
         }
-        let mut names: Vec<(String, String)> = questions.into_values().collect();
-        names.sort();
-        let mut entries = Vec::with_capacity(names.len());
-        for (_, name) in names {
-            entries.push(self.0.get::<Entry>(&format!("ledger/{day}/{name}")).await?);
-        }
-        Ok(entries)
+        Ok(questions.into_values().collect())
     }
 
     /// The days that have entries, in order.

@@ -54,3 +54,29 @@ impl Opinion {
         Opinion { model: model.to_owned(), vote: Vote::Abstained(reason.into()), title: None, description: None }
     }
 }
+
+/// One question to a model, as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// When it was sent, RFC 3339 in UTC.
+    pub at: String,
+    /// The address of the server.
+    pub to: String,
+    /// Whether it is beyond the reach of the owner.
+    pub remote: bool,
+    /// The model.
+    pub model: String,
+    /// The hash of the document.
+    pub document: String,
+    /// Its file name.
+    pub name: String,
+    /// Bytes of text that were sent.
+    pub bytes: u64,
+    /// Tokens that it took, or at most can have taken.
+    pub tokens: u64,
+    /// Their price, in millionths of the unit of the prices.
+    pub micros: u64,
+    /// How it ended; nothing if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+}

@@ -12,9 +12,9 @@ use crate::{
     backends::{
         llm::{self, About, Account, AccountError, LlmError, Reply},
         state::{Put, Space, State},
-        store::{Entry, Label, Labels},
+        store::{Label, Labels},
     },
-    contracts::content_classifier::{Asked, LlmLog, LlmLogged, SecondOpinion, Weighed},
+    contracts::content_classifier::{LlmLog, LlmLogged, SecondOpinion, Weighed},
     domain::{
         jd::Structure,
         opinion::{self, Choice, Opinion, PROMPT_VERSION, Prompt, Question, Said, Trust, Vote, weigh},
@@ -195,7 +195,7 @@ impl Answer<LlmLog> for ContentClassifier {
         for day in days.into_iter().rev() {
             let mut of_day = ledger.of(&day).await?;
             of_day.reverse();
-            entries.extend(of_day.into_iter().map(asked));
+            entries.extend(of_day);
             if entries.len() >= request.limit {
                 break;
             }
@@ -203,9 +203,4 @@ impl Answer<LlmLog> for ContentClassifier {
         entries.truncate(request.limit);
         Ok(LlmLogged { entries })
     }
-}
-
-fn asked(entry: Entry) -> Asked {
-    let Entry { at, to, remote, model, document, name, bytes, tokens, micros, outcome, .. } = entry;
-    Asked { at, to, remote, model, document, name, bytes, tokens, micros, outcome }
 }
