@@ -48,6 +48,36 @@ async fn sweep(world: &World) -> Swept {
     world.call(Sweep { settled: true, ..Sweep::default() }).await.unwrap()
 }
 
+/// A person decides so many documents of this name, about which the model had voted; gives their ids.
+async fn decided(world: &World, count: usize, name: &str, code: &str, vote: &str) -> Vec<String> {
+    world.caught_up().await;
+    let structure = world.call(GetStructure::default()).await.unwrap().hash;
+    let mut ids = Vec::new();
+    for number in 0..count {
+        world.drop_file(&format!("{name} {number}.txt"), format!("a {name}, number {number}\n").as_bytes());
+        let request = ListInbox { after: None, wait_ms: 0, settled: true, places: vec![] };
+        let item = world.call(request).await.unwrap().items.remove(0);
+        let decision = Decision {
+            code: code.into(),
+            structure: structure.clone(),
+            confidence: 1.0,
+            by_person: true,
+            candidates: vec![],
+            engine: String::new(),
+            opinion: Some(Opinion { vote: Vote::Place(vote.into()), ..Opinion::abstained("test-model", "") }),
+        };
+        let (run, dry_run, taken) = ("test".to_owned(), false, vec![]);
+        ids.push(item.emm_id.clone());
+        world.call(File { item, decision, run, dry_run, taken }).await.unwrap();
+    }
+    ids
+}
+
+/// A model that was right ten times.
+async fn proven(world: &World) {
+    decided(world, 10, "ticket", "13", "13").await;
+}
+
 fn said(review: &Review) -> &Opinion {
     review.opinion.as_ref().unwrap()
 }
@@ -59,6 +89,7 @@ async fn a_vote_decides_a_doubt_the_same_way_in_every_placement() {
         for placement in BOTH {
             let server = LlmServer::start(|_, _| Says::Place("12")).await;
             let world = world(placement, &server, provider, json!({})).await;
+            proven(&world).await;
             world.drop_file("a letter.txt", DOUBTFUL);
             world.drop_file("12/sure.txt", b"its folder says where\n");
             let swept = sweep(&world).await;
@@ -83,6 +114,17 @@ async fn a_vote_decides_a_doubt_the_same_way_in_every_placement() {
         }
         assert_eq!(differences(&vaults[0], &vaults[1]), Vec::<String>::new());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_was_never_right_does_not_decide_an_even_doubt() {
+    let server = LlmServer::start(|_, _| Says::Place("12")).await;
+    let world = world(Placement::Together, &server, "ollama", json!({})).await;
+    world.drop_file("a letter.txt", DOUBTFUL);
+    let swept = sweep(&world).await;
+    assert_eq!((swept.filed.len(), swept.review.len()), (0, 1), "{swept:#?}");
+    assert_eq!(said(&swept.review[0]).vote, Vote::Place("12".into()), "the person is told what it said");
+    world.stop().await;
 }
 
 /// What a server may do wrong, and a word of what the person is told.
@@ -136,6 +178,7 @@ async fn a_busy_server_is_waited_for_and_a_dead_one_left_alone() {
     let busy = Says::Http(429, Some(("retry-after", "1")), "");
     let server = LlmServer::start(move |_, number| if number == 0 { busy.clone() } else { Says::Place("12") }).await;
     let first = world(Placement::Together, &server, "ollama", json!({})).await;
+    proven(&first).await;
     first.drop_file("a letter.txt", DOUBTFUL);
     assert_eq!((sweep(&first).await.filed.len(), server.asked().len()), (1, 2));
     first.stop().await;
@@ -274,6 +317,7 @@ async fn a_document_is_data_even_for_a_model_that_obeys_it() {
     ];
     let server = LlmServer::start(move |_, number| Says::Words(evil[number % evil.len()].clone())).await;
     let world = world(Placement::Together, &server, "openai", json!({ "concurrency": 1 })).await;
+    proven(&world).await;
     for (number, text) in INJECTIONS.iter().enumerate() {
         world.drop_file(
             &format!("letter {number}.txt"),
@@ -302,7 +346,7 @@ async fn a_document_is_data_even_for_a_model_that_obeys_it() {
     for (path, bytes) in &vault {
         assert!(path.starts_with("10-19 Life/") || path.starts_with("attachments/"), "{path}");
         // What has the name of its file was filed without a word of the model's.
-        if !path.ends_with(".md") || path.contains("/letter ") {
+        if !path.ends_with(".md") || path.contains("/letter ") || path.contains("/ticket ") {
             continue;
         }
         told += 1;
@@ -328,6 +372,7 @@ async fn a_document_is_data_even_for_a_model_that_obeys_it() {
 async fn what_is_sure_does_not_wait_for_what_is_not() {
     let server = LlmServer::closed(|_, _| Says::Place("12")).await;
     let world = world(Placement::Together, &server, "ollama", json!({ "concurrency": 20 })).await;
+    proven(&world).await;
     // So many that any place shared by a few of each would hold some up.
     for number in 0..24 {
         let text = format!("{} {number}", String::from_utf8_lossy(DOUBTFUL));
@@ -369,36 +414,19 @@ async fn a_model_that_is_often_wrong_loses_its_say_until_that_is_taken_back() {
         world.call(request).await.unwrap()
     };
     let first = weighed(&world, "one").await;
-    assert_eq!((first.accuracy, first.candidates[0].code.as_str()), (0.5, "12"));
+    assert_eq!((first.accuracy, first.candidates[0].code.as_str()), (2.0 / 6.0, "12"));
     // Six times a person says otherwise.
-    let mut ids = Vec::new();
-    for number in 0..6 {
-        world.drop_file(&format!("letter {number}.txt"), format!("a letter, number {number}\n").as_bytes());
-        let request = ListInbox { after: None, wait_ms: 0, settled: true, places: vec![] };
-        let item = world.call(request).await.unwrap().items.remove(0);
-        let decision = Decision {
-            code: "11".into(),
-            structure: structure.clone(),
-            confidence: 1.0,
-            by_person: true,
-            candidates: vec![],
-            engine: String::new(),
-            opinion: Some(Opinion { vote: Vote::Place("12".into()), ..Opinion::abstained("test-model", "") }),
-        };
-        let (run, dry_run, taken) = ("test".to_owned(), false, vec![]);
-        ids.push(item.emm_id.clone());
-        world.call(File { item, decision, run, dry_run, taken }).await.unwrap();
-    }
+    let ids = decided(&world, 6, "letter", "11", "12").await;
     let last = weighed(&world, "two").await;
-    assert_eq!((last.accuracy, last.candidates[0].code.as_str()), (0.25, "11"));
+    assert_eq!((last.accuracy, last.candidates[0].code.as_str()), (2.0 / 12.0, "11"));
     assert_eq!(last.candidates, candidates(&[("11", 0.4), ("12", 0.3), ("13", 0.1)]), "as if nobody had been asked");
     // A restart reads it from the labels again.
     world = world.restart(Placement::Apart, &extra).await;
-    assert_eq!(weighed(&world, "three").await.accuracy, 0.25);
+    assert_eq!(weighed(&world, "three").await.accuracy, 2.0 / 12.0);
     for emm_id in ids {
         world.call(Undo { emm_id, run: "test".into(), dry_run: false }).await.unwrap();
     }
-    assert_eq!(weighed(&world, "four").await.accuracy, 0.5);
+    assert_eq!(weighed(&world, "four").await.accuracy, 2.0 / 6.0);
     world.stop().await;
 }
 
@@ -433,7 +461,7 @@ fn a_vote_weighs_as_much_as_it_was_right() {
 
     let mut trust = Trust::default();
     let record = |code: &str| Record { model: "m".into(), code: code.into() };
-    assert_eq!(trust.accuracy("m"), 0.5);
+    assert_eq!(trust.accuracy("m"), 2.0 / 6.0);
     trust.learn("a", Some("12.03"), Some(&record("12")));
     trust.learn("b", Some("11"), Some(&record("12")));
     trust.learn("c", Some("11"), None);

@@ -6,7 +6,7 @@ use std::{
     io::{Seek, Write},
     path::Path,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use emm::backends::{
@@ -315,6 +315,22 @@ async fn an_inbox_in_a_bucket_is_listed_taken_and_restored() {
         assert_eq!(inbox.expire(&trash, "2026-04-01", 30).await.unwrap().days, [DAY], "{server}");
         assert_eq!(inbox.find_in_trash(&trash, DAY, TAG).await.unwrap(), [], "{server}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lies_still_in_a_bucket_has_settled_at_the_first_look() {
+    let spool = tempfile::tempdir().unwrap();
+    let bucket = Bucket::new(&S3Server::seaweedfs().settings("settle")).unwrap();
+    bucket.create("12/letter.txt", b"a letter".to_vec()).await.unwrap();
+    // As a command that is run once: it has no looks of its own to compare with.
+    let look = async |after: Duration| {
+        let settings = inbox::Settings { settle_seconds: 60, ..inbox::Settings::default() };
+        let inbox = Inbox::Objects(Arc::new(inbox::Objects::new(bucket.clone(), spool.path(), settings)));
+        let listing = inbox.list(SystemTime::now() + after).await.unwrap();
+        (listing.items.len(), listing.unstable.len())
+    };
+    assert_eq!(look(Duration::ZERO).await, (0, 1));
+    assert_eq!(look(Duration::from_secs(120)).await, (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! An inbox in a bucket: a prefix into which files are put by whatever speaks S3.
 //!
-//! An object appears whole, but the files of a dropped folder come one by one: only emm's own looks say that they have settled.
+//! An object appears whole, but the files of a dropped folder come one by one: they have settled when the last of them lies
+//! still for a while, by the clock of the bucket or by emm's own looks.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use super::list::look_at;
 use super::settle::Settle;
 use super::trash::{NAMES_MAX, TrashPlace, Trashed, check_date, trash_name};
-use super::{Entry, Hashed, InboxError, Kind, Listing, Settings, WatchMode, reference};
+use super::{Entry, Hashed, InboxError, Kind, Listing, Settings, reference};
 use crate::backends::disk;
 use crate::backends::objects::{Branch, Bucket, Object};
 use crate::backends::trash::forget;
@@ -36,7 +37,6 @@ impl Objects {
     pub fn new(bucket: Bucket, spool: &Path, settings: Settings) -> Self {
         let folder = FolderSettings { listed_files_max: settings.entries_max, ..FolderSettings::default() };
         let ignores = Ignores::new(&settings.ignore);
-        let settings = Settings { watch: WatchMode::Poll, ..settings };
         Self { files: Files::new(bucket, spool, folder), settings, ignores, settle: Mutex::default() }
     }
 
