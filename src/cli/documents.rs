@@ -34,21 +34,44 @@ pub(super) async fn file(setup: &Setup, screen: &Screen, paths: &[PathBuf], move
         let swept = shadow::dry_run(setup, screen, paths).await?;
         return told(setup, screen, &swept);
     }
-    let session = Session::open(setup, screen, &Role::ALL).await?;
-    let done = put_and_sweep(setup, screen, &session, paths, moves).await;
+    let mut session = Session::open(setup, screen, &Role::ALL).await?;
+    let mut put = None;
+    let swept = loop {
+        match put_and_sweep(setup, screen, &session, (paths, moves), &mut put).await {
+            Ok(swept) => break swept,
+            Err(error) => session = session.again(setup, screen, &Role::ALL, error).await?,
+        }
+    };
     session.close().await;
-    let swept = done?;
     told(setup, screen, &swept)
 }
 
+/// Puts the documents into the inbox, unless `put` says that it was done before, and sweeps over them.
 async fn put_and_sweep(
+    setup: &Setup,
+    screen: &Screen,
+    session: &Session,
+    (paths, moves): (&[PathBuf], bool),
+    put: &mut Option<(Vec<Taken>, Vec<Problem>)>,
+) -> Result<Swept> {
+    session.caught_up(screen).await?;
+    let (taken, failed) = match put {
+        Some(put) => put,
+        none => none.insert(put_in(setup, screen, session, paths, moves).await?),
+    };
+    let mut swept = if taken.is_empty() { Swept::default() } else { sweep_of(screen, session, taken).await? };
+    swept.failed.splice(0..0, failed.iter().cloned());
+    Ok(swept)
+}
+
+/// Copies or moves documents into the inbox; gives those that lie there and those that do not.
+async fn put_in(
     setup: &Setup,
     screen: &Screen,
     session: &Session,
     paths: &[PathBuf],
     moves: bool,
-) -> Result<Swept> {
-    session.caught_up(screen).await?;
+) -> Result<(Vec<Taken>, Vec<Problem>)> {
     let bar = screen.counting("copying", paths.len());
     let inbox = session.inbox(setup).await?;
     let intake = Intake::open(setup, &inbox)?;
@@ -61,9 +84,7 @@ async fn put_and_sweep(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut swept = if taken.is_empty() { Swept::default() } else { sweep_of(screen, session, &taken).await? };
-    swept.failed.splice(0..0, failed);
-    Ok(swept)
+    Ok((taken, failed))
 }
 
 /// A sweep over what was just put into the inbox.

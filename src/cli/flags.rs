@@ -263,6 +263,15 @@ pub enum ReviewAnswer {
         /// Its number in the list, or its id (or the beginning, at least four digits)
         item: String,
     },
+    /// File the items of a proposal, making the place that they miss
+    Adopt {
+        /// The number of the proposal in the list
+        #[arg(value_name = "N", default_value_t = 1)]
+        proposal: usize,
+        /// Another title for a new place
+        #[arg(long)]
+        title: Option<String>,
+    },
     /// Take the last answer back
     Undo,
 }

@@ -10,9 +10,12 @@ use crate::{
         parsers::own_program,
     },
     config::Config,
-    contracts::file_system::{ListInbox, Listing, Overview},
+    contracts::{
+        file_system::{ListInbox, Listing, Overview},
+        jd_classifier::GetStructure,
+    },
     node::{Node, Start},
-    rpc::{Error, Result, Role, Tools, peers::Peers, replicas::Addresses, token::Tokens},
+    rpc::{Code, Error, Result, Role, Tools, peers::Peers, replicas::Addresses, token::Tokens},
 };
 
 /// How long a command waits for another one that holds the home.
@@ -23,6 +26,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Session {
     pub(super) tools: Tools,
     hosted: Option<Hosted>,
+    /// The process that runs on the home, where it is not this one.
+    beside: Option<u32>,
 }
 
 /// Roles in this very process.
@@ -37,11 +42,13 @@ impl Session {
     /// The node that was named or that runs on the home; else `roles`, hosted here.
     pub(super) async fn open(setup: &Setup, screen: &Screen, roles: &[Role]) -> Result<Session> {
         if let Some(url) = &setup.global.node {
-            return Ok(Session { tools: remote(setup, url, &Role::ALL)?, hosted: None });
+            return Ok(Session { tools: remote(setup, url, &Role::ALL)?, hosted: None, beside: None });
         }
         setup.check()?;
         match hold(&setup.home, screen).await? {
-            Held::By(running) => Ok(Session { tools: beside(setup, &running)?, hosted: None }),
+            Held::By(running) => {
+                Ok(Session { tools: beside(setup, &running)?, hosted: None, beside: Some(running.pid) })
+            }
             Held::Ours(lock) => Session::host(setup.home.clone(), quiet(&setup.config), roles, Some(lock), false).await,
         }
     }
@@ -59,7 +66,30 @@ impl Session {
         let (roles, clock, listener) = (roles.to_vec(), Clock::System, None);
         let start = Start { roles, config, home, clock, listener, program, read_only };
         let node = Node::start(start).await?;
-        Ok(Session { tools: node.tools.clone(), hosted: Some(Hosted { node, limit, _lock: lock }) })
+        Ok(Session { tools: node.tools.clone(), hosted: Some(Hosted { node, limit, _lock: lock }), beside: None })
+    }
+
+    /// Another session, if a call failed because the node beside this command starts, leaves or has gone; else the error.
+    pub(super) async fn again(self, setup: &Setup, screen: &Screen, roles: &[Role], error: Error) -> Result<Session> {
+        let beside = self.beside.filter(|_| error.code == Code::Unavailable);
+        let Some(pid) = beside else {
+            self.close().await;
+            return Err(error);
+        };
+        let began = Instant::now();
+        // Who was killed holds its lock until the system has taken it apart.
+        while setup.home.running().is_some_and(|running| running.pid == pid) {
+            let answers = self.tools.call_within(GetStructure::default(), Duration::from_secs(2)).await.is_ok();
+            match answers {
+                // It is well, and cannot do this.
+                true if began.elapsed() < BUSY_PAUSE => return Err(error),
+                true => return Ok(self),
+                false if began.elapsed() > BUSY_WAIT => return Err(error),
+                false => tokio::time::sleep(BUSY_PAUSE).await,
+            }
+        }
+        screen.remark(format_args!("the node that ran on this home has gone: going on without it"));
+        Session::open(setup, screen, roles).await
     }
 
     /// Whether the roles are in this process.
@@ -166,5 +196,5 @@ pub(super) async fn remote_ready(setup: &Setup, url: &str) -> Result<()> {
         Some(running) => beside(setup, &running)?,
         None => remote(setup, url, &Role::ALL)?,
     };
-    tools.call_within(crate::contracts::jd_classifier::GetStructure::default(), limit).await.map(drop)
+    tools.call_within(GetStructure::default(), limit).await.map(drop)
 }

@@ -7,7 +7,10 @@ use super::{
     file_system::{Filed, Item, Problem},
     tool,
 };
-use crate::domain::{classify::Candidate, opinion::Opinion};
+use crate::domain::{
+    classify::Candidate,
+    opinion::{Opinion, Proposal},
+};
 
 /// Goes once through the inbox now, beside the sweeps that the agent makes by itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +82,9 @@ tool!(ListReviews, FileSystemAgent, "list_reviews", Reviews);
 pub struct Reviews {
     /// The items.
     pub reviews: Vec<Review>,
+    /// Places that are missing for some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Proposal>,
 }
 
 /// Answers one review. Idempotent: the same answer again changes nothing.

@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::process::ExitStatusExt, process::Stdio};
 
+use emm::{backends::home::Home, config::Config};
+
 use crate::process::{Place, Running, eventually, hash, links};
 
 /// What is dropped: a note that is filed as itself, an original with a note, one that only a person can place.
@@ -284,5 +286,47 @@ fn what_its_owner_put_where_a_plan_would_have_stays_there() {
         assert_eq!(effects, ["seen", "abandoned", "taken_back", "withdrawn"]);
         assert_eq!(place.verify("in the end"), 1);
         return;
+    }
+}
+
+/// A command that the node beside it leaves in the middle, at one step after the other, ends as if it had been alone.
+#[test]
+fn a_command_goes_on_when_the_node_beside_it_dies() {
+    let texts = [2021, 2022, 2023].map(|year| format!("Income tax assessment {year}: the tax return was assessed.\n"));
+    let mut deaths = 0;
+    for at in (1..).step_by(3) {
+        let place = Place::new();
+        fs::write(place.path("jd.yaml"), include_str!("../../config/starter-jd.yaml")).unwrap();
+        let papers: Vec<_> =
+            texts.iter().map(|text| place.path(&format!("{}.txt", &hash(text.as_bytes())[..9]))).collect();
+        for (paper, text) in papers.iter().zip(&texts) {
+            fs::write(paper, text).unwrap();
+        }
+        let mut node = place.command(&["--role", "all", "--listen", "127.0.0.1:0"]);
+        let node = node.env("EMM_FAULT_AT", at.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut node = Running(node.spawn().unwrap());
+        let config = Config::load(None, &serde_json::json!({})).unwrap();
+        let home = Home::new(place.root.path(), &config.paths);
+        // Some of the steps are those of its start.
+        let mut died = || node.0.try_wait().unwrap().is_some_and(|status| status.signal() == Some(9));
+        let told = eventually("the node tells its address, or dies", || match home.running() {
+            Some(_) => Some(true),
+            None => died().then_some(false),
+        });
+
+        let papers: Vec<&str> = papers.iter().map(|paper| paper.to_str().unwrap()).collect();
+        let swept = place.json(&[&["file"], papers.as_slice()].concat());
+        let filed = swept["filed"].as_array().unwrap();
+        assert_eq!(filed.len(), texts.len(), "fault {at}: {swept}");
+        assert!(filed.iter().all(|it| it["duplicate"] == false), "fault {at}: {swept}");
+        deaths += usize::from(told && died());
+        let over = !died();
+        node.kill();
+        assert_eq!(place.verify(&format!("fault {at}")), texts.len());
+        assert_eq!(place.owner.files("vault").keys().filter(|path| path.ends_with(".md")).count(), texts.len());
+        if over {
+            assert!(deaths > 4, "the node died beside {deaths} commands only");
+            return;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of a fleet at its work: killed, held, without Redis, behind a bad gateway, replaced one by one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -35,9 +35,15 @@ enum Blow {
     KillRedis,
     /// Redis comes back with nothing.
     EmptyRedis,
+    /// The clocks of the processes jump, some forward and some back.
+    Clocks,
 }
 
-const BLOWS: [Blow; 5] = [Blow::KillFiler, Blow::KillAgent, Blow::Hold, Blow::KillRedis, Blow::EmptyRedis];
+const BLOWS: [Blow; 6] =
+    [Blow::KillFiler, Blow::KillAgent, Blow::Hold, Blow::KillRedis, Blow::EmptyRedis, Blow::Clocks];
+
+/// By how much clocks jump: more than the trash keeps, and about as much as a wrong time zone.
+const JUMPS: [&str; 4] = ["+40d", "-40d", "+11h", "-11h"];
 
 /// Longer than a lease.
 const HELD: Duration = Duration::from_secs(6);
@@ -68,6 +74,9 @@ impl Fleet {
             }
             Blow::KillRedis => self.redis.start_again(),
             Blow::EmptyRedis => self.redis.start_empty(),
+            Blow::Clocks => {
+                self.pods.iter_mut().zip(JUMPS.iter().cycle()).for_each(|(pod, jump)| pod.set_clock(jump));
+            }
         }
         busy
     }
@@ -81,7 +90,16 @@ impl Fleet {
                 }
             }
         }
+        if blow == Blow::Clocks {
+            self.pods.iter_mut().for_each(|pod| pod.set_clock("+0"));
+        }
         self.pods.iter_mut().for_each(Pod::ready);
+    }
+
+    /// The days of the trash.
+    fn days(&self) -> BTreeSet<String> {
+        let files = self.files("store/trash").into_keys();
+        files.filter_map(|path| path.split_once('/').map(|(day, _)| day.to_owned())).collect()
     }
 }
 
@@ -113,6 +131,8 @@ async fn whoever_is_struck_each_item_is_filed_once() {
                 "file_system_agent": { "look_ms": 500, "settling_look_ms": 200, "items_per_batch": 8 },
             }),
         );
+        fleet.pods.iter_mut().for_each(|pod| pod.set_clock("+0"));
+        fleet.pods.iter_mut().for_each(Pod::ready);
         fleet.caught_up().await;
         let mut inputs = BTreeMap::new();
         for (round, blow) in BLOWS.into_iter().enumerate() {
@@ -131,6 +151,7 @@ async fn whoever_is_struck_each_item_is_filed_once() {
             fleet.mend(blow);
             fleet.account(&inputs, &at).await;
         }
+        assert!(fleet.days().len() > 1, "{shape:?}: no clock was off when something was filed: {:?}", fleet.days());
         gateway += proxy.faults();
         fleet.pods.iter_mut().for_each(Pod::stop);
     }

@@ -45,6 +45,7 @@ mod parsers;
 mod pod;
 mod pods;
 mod process;
+mod proposals;
 mod quarantine;
 mod redis;
 mod redis_server;

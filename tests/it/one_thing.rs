@@ -102,7 +102,15 @@ async fn a_tree_that_its_owner_moves_is_followed_and_undone_from_there() {
     let hits = world.call(Search { words: "README".into(), limit: 9 }).await.unwrap().hits;
     assert!(hits.iter().all(|hit| !hit.path.starts_with("projects/")), "{hits:?}");
 
-    fs::rename(world.path("vault/projects/repo"), world.path("vault/repo")).unwrap();
+    // Under another name, and as deep as it may be.
+    fs::create_dir_all(world.path("vault/projects/old")).unwrap();
+    fs::rename(world.path("vault/projects/repo"), world.path("vault/projects/old/my first one")).unwrap();
+    account(&world, 0, "renamed").await;
+    let entries = world.call(History { item: Some(emm_id.clone()), ..History::default() }).await.unwrap().entries;
+    let renamed = Effect::OriginalMoved { from: "projects/repo".into(), original: "projects/old/my first one".into() };
+    assert_eq!(entries[0].link.effect, renamed);
+
+    fs::rename(world.path("vault/projects/old/my first one"), world.path("vault/another")).unwrap();
     assert_eq!(undo(&world, &emm_id).await.unwrap(), "repo");
     assert!(paths(&world, "vault").is_empty());
     account(&world, 0, "undone").await;

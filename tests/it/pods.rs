@@ -74,10 +74,34 @@ impl Pod {
         assert!(status.success(), "{:?} ended with {status}: {}", self.roles, self.log());
     }
 
+    /// Sets its clock off by this much: `+0`, `-2h`, `+40d`. One that was started without is started again.
+    pub(crate) fn set_clock(&mut self, off: &str) {
+        let clock = self.home.join(CLOCK);
+        let begins = !clock.exists();
+        fs::write(&clock, off).unwrap();
+        if begins {
+            self.start_again();
+        }
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process.0), signal).unwrap();
     }
+}
+
+/// What says, in a home, how far the clock of its process is off.
+const CLOCK: &str = "clock";
+
+/// What stands between a process and the clock, by a file: a preloaded library of Debian's package `faketime`.
+fn off_by(command: &mut Command, clock: &Path) {
+    let places =
+        ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|it| format!("/usr/lib/{it}/faketime/libfaketimeMT.so.1"));
+    let library = places.iter().find(|library| Path::new(library).exists());
+    command.env("LD_PRELOAD", library.expect("no libfaketime: install Debian's package faketime"));
+    command.env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_CACHE_DURATION", "1");
+    // How long something takes, and when a file was written, stay true.
+    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
 }
 
 fn run(home: &Path, roles: &[Role], port: u16) -> Running {
@@ -89,6 +113,9 @@ fn run(home: &Path, roles: &[Role], port: u16) -> Running {
     let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     command.arg("--home").arg(home).arg("--config").arg(home.join("emm.toml"));
     command.args(["--role", &roles.join(","), "--listen", &format!("127.0.0.1:{port}")]);
+    if home.join(CLOCK).exists() {
+        off_by(&mut command, &home.join(CLOCK));
+    }
     let (out, err) = (log.try_clone().unwrap(), log);
     Running(command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap())
 }

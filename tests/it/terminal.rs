@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::Arc,
 };
@@ -38,14 +38,8 @@ impl Demo {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(EMM);
         command.arg("--home").arg(self.home()).args(arguments).stdin(Stdio::null());
-        self.environment(&mut command);
+        environment(&mut command);
         command
-    }
-
-    fn environment(&self, command: &mut Command) {
-        for (name, value) in [("EMM_INBOX__SETTLE_SECONDS", "0"), ("EMM_PARSERS__OCR", "false"), ("NO_COLOR", "1")] {
-            command.env(name, value);
-        }
     }
 
     /// What waits for review, in the order in which it is asked about.
@@ -70,10 +64,40 @@ impl Demo {
 
     /// `emm review` in a terminal of its own.
     fn review(&self) -> Terminal {
-        let emm = format!("'{EMM}' --home '{}' review", self.home().display());
+        Terminal::review(&self.home())
+    }
+
+    /// Every item is accounted for; gives how many there are.
+    fn verify(&self) -> u64 {
+        let output = self.command(&["--json", "verify"]).output().unwrap();
+        let account: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success() && account["seen"] == account["accounted"], "{account}");
+        account["seen"].as_u64().unwrap()
+    }
+}
+
+fn environment(command: &mut Command) {
+    for (name, value) in [("EMM_INBOX__SETTLE_SECONDS", "0"), ("EMM_PARSERS__OCR", "false"), ("NO_COLOR", "1")] {
+        command.env(name, value);
+    }
+}
+
+/// A program in a terminal.
+pub(crate) struct Terminal {
+    process: Running,
+    keys: Option<ChildStdin>,
+    shown: Arc<Mutex<Vec<u8>>>,
+    /// How far what was shown has been looked at.
+    read: usize,
+}
+
+impl Terminal {
+    /// `emm review` on a home.
+    pub(crate) fn review(home: &Path) -> Terminal {
+        let emm = format!("'{EMM}' --home '{}' review", home.display());
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--flush", "--command", &emm, "/dev/null"]);
-        self.environment(&mut command);
+        environment(&mut command);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (keys, mut screen) = (child.stdin.take(), child.stdout.take().unwrap());
         let shown = Arc::<Mutex<Vec<u8>>>::default();
@@ -86,27 +110,8 @@ impl Demo {
         Terminal { process: Running(child), keys, shown, read: 0 }
     }
 
-    /// Every item is accounted for; gives how many there are.
-    fn verify(&self) -> u64 {
-        let output = self.command(&["--json", "verify"]).output().unwrap();
-        let account: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(output.status.success() && account["seen"] == account["accounted"], "{account}");
-        account["seen"].as_u64().unwrap()
-    }
-}
-
-/// A program in a terminal.
-struct Terminal {
-    process: Running,
-    keys: Option<ChildStdin>,
-    shown: Arc<Mutex<Vec<u8>>>,
-    /// How far what was shown has been looked at.
-    read: usize,
-}
-
-impl Terminal {
     /// Waits until this is shown, after what was waited for before.
-    fn shows(&mut self, wanted: &str) {
+    pub(crate) fn shows(&mut self, wanted: &str) {
         let (shown, read) = (self.shown.clone(), self.read);
         self.read = eventually(wanted, || {
             let shown = shown.lock();
@@ -116,13 +121,13 @@ impl Terminal {
         });
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         let input = self.keys.as_mut().unwrap();
         input.write_all(keys.as_bytes()).and_then(|()| input.flush()).unwrap();
     }
 
     /// The exit code, once it has ended by itself.
-    fn ended(mut self) -> i32 {
+    pub(crate) fn ended(mut self) -> i32 {
         eventually("the review ends", || self.process.0.try_wait().unwrap()).code().unwrap()
     }
 }

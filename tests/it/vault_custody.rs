@@ -116,10 +116,6 @@ fn child_without_room() {
         let full = folder.create("large.bin", &large, "t");
         assert!(matches!(full, Err(VaultError::Full { .. })), "{full:?}");
         assert!(new(folder.create(&format!("small {unnamed_files}"), b"small", "t")));
-        let note = format!("small {unnamed_files}");
-        let full = folder.replace(&note, &blake3::hash(b"small"), &large, "t");
-        assert!(matches!(full, Err(VaultError::Full { .. })), "{full:?}");
-        assert_eq!(folder.read(&note, 9).unwrap(), b"small");
         let other = TempDir::new_in("/dev/shm").unwrap();
         let source = other.path().join("source");
         // The source itself has a small size and a large hole filled by a second write, within the limit of a file.
@@ -155,36 +151,6 @@ fn a_read_only_vault_is_told() {
         Folder::open(Path::new("/no/such/vault"), FolderSettings::default()),
         Err(VaultError::NotFound { .. })
     ));
-}
-
-#[test]
-fn only_what_we_wrote_is_replaced() {
-    let (dir, folder) = vault(true);
-    folder.create("note.md", b"ours", "t").unwrap();
-    folder.replace("note.md", &blake3::hash(b"ours"), b"ours again", "t").unwrap();
-    assert_eq!(folder.read("note.md", 99).unwrap(), b"ours again");
-    fs::write(dir.path().join("note.md"), "the owner's edit").unwrap();
-    let refused = folder.replace("note.md", &blake3::hash(b"ours again"), b"x", "t");
-    assert!(matches!(refused, Err(VaultError::Changed { .. })));
-    assert_eq!(folder.read("note.md", 99).unwrap(), b"the owner's edit");
-    let gone = folder.replace("gone.md", &blake3::hash(b""), b"x", "t");
-    assert!(matches!(gone, Err(VaultError::NotFound { .. })));
-    assert_eq!(everything(dir.path()).len(), 1);
-}
-
-#[test]
-fn an_exchange_cut_off_by_a_kill_loses_no_edit() {
-    let (dir, folder) = vault(true);
-    folder.create("a/note.md", b"new", "t").unwrap();
-    fs::write(dir.path().join("a/.t-swap.emm-tmp"), "old").unwrap();
-    fs::write(dir.path().join("a/.t-swap.1.emm-tmp"), "the owner's edit").unwrap();
-    fs::write(dir.path().join("a/.t.emm-tmp"), "half writ").unwrap();
-    let ours = [blake3::hash(b"old"), blake3::hash(b"new")];
-    let discarded = folder.discard_temporaries("a/note.md", "t", &ours).unwrap();
-    assert_eq!((discarded.removed, discarded.rescued), (2, vec!["a/note (restored).md".to_owned()]));
-    assert_eq!(folder.read("a/note (restored).md", 99).unwrap(), b"the owner's edit");
-    assert_eq!(folder.read("a/note.md", 99).unwrap(), b"new");
-    assert_eq!(everything(&dir.path().join("a")).len(), 2);
 }
 
 /// NFS and other file systems without a rename that refuses: the other way must refuse as well.

@@ -13,7 +13,10 @@ use crate::{
         file_system_agent::{AnswerReview, Answered, ListReviews, Review, Reviews, Settled},
         jd_classifier::{GetStructure, Lookup, Published},
     },
-    domain::custody::{Chain, Standing},
+    domain::{
+        custody::{Chain, Standing},
+        opinion::{self, Proposal, Vote, Waiting},
+    },
     graph::{Checkpoint, Input, Outcome, Status, Turn},
     rpc::{Answer, Code, Error, Result},
 };
@@ -69,7 +72,8 @@ impl Answer<ListReviews> for FileSystemAgent {
             stream::iter(work).buffered(context.settings.items_in_flight.max(1)).collect().await;
         let mut reviews: Vec<Review> = found.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
         reviews.sort_by(|a, b| a.item.place.cmp(&b.item.place));
-        Ok(Reviews { reviews })
+        let proposals = self.proposals(&reviews).await?;
+        Ok(Reviews { reviews, proposals })
     }
 }
 
@@ -107,6 +111,16 @@ impl FileSystemAgent {
         Ok(shown.filter_map(|it| serde_json::from_value(it).ok()).collect())
     }
 
+    /// The places that a language model missed.
+    async fn proposals(&self, reviews: &[Review]) -> Result<Vec<Proposal>> {
+        let waiting: Vec<Waiting<'_>> = reviews.iter().map(waiting_item).collect();
+        if !waiting.iter().any(|it| it.nowhere) {
+            return Ok(Vec::new());
+        }
+        let Published { structure, .. } = self.0.context.tools.call(GetStructure::default()).await?;
+        Ok(opinion::proposals(&waiting, &structure))
+    }
+
     /// The thread of the one item that waits and whose id begins so.
     async fn waiting(&self, emm_id: &str) -> Result<String> {
         let whole = self.0.checkpoints.get(&thread(emm_id)).await?;
@@ -140,6 +154,15 @@ impl Context {
 /// Whether an item of this standing can still be answered; a filing that could not go on is begun again by that.
 pub(super) fn waits(standing: Standing) -> bool {
     matches!(standing, Standing::Review | Standing::Undone | Standing::Filing)
+}
+
+fn waiting_item(review: &Review) -> Waiting<'_> {
+    Waiting {
+        emm_id: &review.item.emm_id,
+        title: &review.title,
+        best: review.candidates.first().map(|best| best.code.as_str()),
+        nowhere: review.opinion.as_ref().is_some_and(|opinion| opinion.vote == Vote::Nowhere),
+    }
 }
 
 fn settled(at: &Checkpoint) -> Result<Settled> {

@@ -1,5 +1,7 @@
 //! Every file of a vault that Obsidian would show, in order of the paths.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -52,6 +54,24 @@ impl Folder {
         Ok(sorted(listing))
     }
 
+    /// The folders whose files, hidden ones and those of repositories too, have `bytes` in all; in order of their paths.
+    ///
+    /// # Errors
+    /// When the vault itself cannot be read; what else cannot be is left out.
+    pub fn folders_of(&self, bytes: u64) -> Result<Vec<String>, VaultError> {
+        let root = self.inner.parents.open("").map_err(|error| VaultError::of("", error))?;
+        let mut found = Vec::new();
+        for name in disk::names(&root.fd).map_err(|error| VaultError::of("", error))? {
+            if !is_skipped(&name.to_string_lossy()) {
+                weigh(&root.fd, &name, Some(name.to_str().unwrap_or_default()), 1, &mut |path, weight| {
+                    found.extend((weight == bytes).then(|| path.to_owned()));
+                });
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
     fn walk(&self, folder: &OwnedFd, path: &str, depth: usize, listing: &mut Listing) -> Result<(), VaultError> {
         let names = match disk::names(folder) {
             Ok(names) => names,
@@ -85,7 +105,7 @@ impl Folder {
     fn enter(
         &self,
         folder: &OwnedFd,
-        name: &std::ffi::OsStr,
+        name: &OsStr,
         path: &str,
         depth: usize,
         listing: &mut Listing,
@@ -122,7 +142,48 @@ impl Folder {
     }
 }
 
+/// The bytes of what has this name. Tells those of each folder that would be listed; without a `path` of none.
+fn weigh(folder: &OwnedFd, name: &OsStr, path: Option<&str>, depth: usize, tell: &mut impl FnMut(&str, u64)) -> u64 {
+    let Ok(stat) = disk::stat(folder, name) else { return 0 };
+    match disk::file_type(&stat) {
+        FileType::RegularFile => disk::size_bytes(&stat),
+        FileType::Directory if depth <= TREE_DEPTH_MAX => {
+            let Ok(inner) = disk::open_folder(folder, name) else { return 0 };
+            let names = disk::names(&inner).unwrap_or_default();
+            let below = path.filter(|_| !names.iter().any(|name| name == REPOSITORY));
+            let weights = names.iter().map(|name| {
+                let shown = name.to_str().filter(|name| !is_skipped(name));
+                let path = below.zip(shown).map(|(path, name)| format!("{path}/{name}"));
+                weigh(&inner, name, path.as_deref(), depth + 1, tell)
+            });
+            let weight = weights.sum();
+            if let Some(path) = path {
+                tell(path, weight);
+            }
+            weight
+        }
+        _ => 0,
+    }
+}
+
 impl Objects {
+    /// As [`Folder::folders_of`].
+    ///
+    /// # Errors
+    /// As [`Objects::list`].
+    pub async fn folders_of(&self, bytes: u64) -> Result<Vec<String>, VaultError> {
+        let folders = self.list().await?.folders;
+        let listed = self.inner.bucket.list("", self.inner.settings.listed_files_max).await;
+        let objects = listed.map_err(|error| of("", error))?;
+        let mut weights: BTreeMap<&str, u64> = BTreeMap::new();
+        for (key, object) in &objects {
+            for (at, _) in key.match_indices('/') {
+                *weights.entry(key.get(..at).unwrap_or_default()).or_default() += object.size_bytes;
+            }
+        }
+        Ok(folders.into_iter().filter(|folder| weights.get(folder.as_str()) == Some(&bytes)).collect())
+    }
+
     /// As [`Folder::list`], of what lies below the prefix of the vault.
     ///
     /// # Errors

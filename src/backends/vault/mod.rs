@@ -4,6 +4,7 @@
 //! What every vault gives, in a folder and in a bucket: keys are `/`-separated paths, put-if-absent, get, list, and taking
 //! away into the store's trash. Blocking work runs off the runtime; dropping a call does not tear a write apart.
 
+mod discard;
 mod error;
 mod folder;
 mod list;
@@ -13,7 +14,6 @@ mod objects;
 mod parents;
 mod paths;
 mod probe;
-mod replace;
 mod settings;
 mod tree;
 mod write;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hash;
 
+pub use discard::Discarded;
 pub use error::VaultError;
 pub use folder::{Created, Folder, Removed, Stat};
 pub use list::{Listed, Listing};
@@ -30,7 +31,6 @@ pub use objects::Objects;
 pub(crate) use objects::of;
 pub use paths::split;
 pub use probe::{NoReplace, Probe};
-pub use replace::Discarded;
 pub use settings::{Backend, FolderSettings, S3Settings, Settings};
 pub use tree::OpenTree;
 
@@ -277,6 +277,20 @@ impl Vault {
                 blocking(move || folder.list()).await
             }
             Self::Objects(objects) => objects.list().await,
+        }
+    }
+
+    /// The folders whose files have `bytes` in all; see [`Folder::folders_of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn folders_of(&self, bytes: u64) -> Result<Vec<String>, VaultError> {
+        match self {
+            Self::Folder(folder) => {
+                let folder = folder.clone();
+                blocking(move || folder.folders_of(bytes)).await
+            }
+            Self::Objects(objects) => objects.folders_of(bytes).await,
         }
     }
 

@@ -12,10 +12,10 @@ use std::path::Path;
 use blake3::Hash;
 
 use super::VaultError;
+use super::discard::aside_tag;
 use super::folder::{Created, Folder, Removed};
 use super::parents::Parent;
 use super::paths::split;
-use super::replace::swap_tag;
 use crate::backends::disk::{self, Place, Taken};
 
 /// A folder that is one thing, open to be read; that of a bucket is a copy, which goes when this is dropped.
@@ -113,14 +113,15 @@ impl Folder {
         tag: &str,
     ) -> Result<Created, VaultError> {
         let fail = |error| VaultError::of(path, error);
-        let (folder, name) = split(path)?;
-        let name = OsStr::new(name);
+        let (folder, own) = split(path)?;
+        let name = OsStr::new(own);
         let parent = self.inner.parents.open_or_make(folder).map_err(fail)?;
         // Nothing is copied in vain; what appears only after this look is found by the rename.
         if disk::stat(&parent.fd, name).is_ok() {
             return self.compare_tree(path, &parent, name, expected);
         }
-        match self.copy_in(source.as_fd(), parent.fd.as_fd(), name, expected, tag) {
+        let adding = |make: &dyn Fn() -> io::Result<()>| self.inner.names.adding(&parent, own, make);
+        match self.copy_in(source.as_fd(), (parent.fd.as_fd(), name), expected, tag, adding) {
             Ok(size_bytes) => {
                 crate::fault!("tree: named, not yet synced");
                 self.inner.parents.sync(&parent).map_err(fail)?;
@@ -136,14 +137,15 @@ impl Folder {
         }
     }
 
-    /// Copies a tree into a folder of this machine under a free name; gives its bytes. On failure its temporary is removed.
+    /// Copies a tree into a folder of this machine under a free name, which appears within `adding`; gives its bytes. On
+    /// failure its temporary is removed.
     fn copy_in(
         &self,
         source: BorrowedFd<'_>,
-        folder: BorrowedFd<'_>,
-        name: &OsStr,
+        (folder, name): (BorrowedFd<'_>, &OsStr),
         expected: &Hash,
         tag: &str,
+        adding: impl FnOnce(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
     ) -> io::Result<u64> {
         let entries_max = self.inner.settings.listed_files_max;
         let (temporary, copy) = disk::make_temporary_folder(folder, tag)?;
@@ -155,7 +157,7 @@ impl Folder {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             crate::fault!("tree: copied, not yet named");
-            disk::rename_no_replace(folder, &temporary, folder, name)?;
+            adding(&|| disk::rename_no_replace(folder, &temporary, folder, name))?;
             Ok(tree.size_bytes)
         });
         if made.is_err() {
@@ -210,7 +212,8 @@ impl Folder {
     /// Between file systems: a durable copy in the trash, then the tree is set aside, hashed there once more, and removed.
     fn carry_out(&self, from: Place<'_>, to: Place<'_>, expected: &Hash, tag: &str) -> io::Result<Taken> {
         let sync = &self.inner.parents.sync;
-        match self.copy_in(disk::open_folder(from.folder, from.name)?.as_fd(), to.folder, to.name, expected, tag) {
+        let source = disk::open_folder(from.folder, from.name)?;
+        match self.copy_in(source.as_fd(), (to.folder, to.name), expected, tag, |make| make()) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Ok(Taken::PutBack(from.name.to_owned()));
             }
@@ -219,7 +222,7 @@ impl Folder {
         sync.sync(to.folder)?;
         crate::fault!("tree: in the trash, not yet set aside");
         // Under this name recovery removes it only if it is what was expected, and else puts it back.
-        let aside = rename_to_temporary(from, &swap_tag(tag))?;
+        let aside = rename_to_temporary(from, &aside_tag(tag))?;
         crate::fault!("tree: set aside, not yet hashed");
         let aside = Place { folder: from.folder, name: &aside };
         let tree = disk::open_folder(aside.folder, aside.name)

@@ -109,7 +109,9 @@ impl Folder {
         disk::stat(&source.fd, from_name.as_ref()).map_err(|error| VaultError::of(from, error))?;
         let rename = || {
             let target = self.inner.parents.open_or_make(to_folder)?;
-            disk::rename_no_replace(&source.fd, from_name.as_ref(), &target.fd, to_name.as_ref())?;
+            self.inner.names.adding(&target, to_name, || {
+                disk::rename_no_replace(&source.fd, from_name.as_ref(), &target.fd, to_name.as_ref())
+            })?;
             self.inner.parents.sync(&target)?;
             self.inner.parents.sync(&source)
         };

@@ -2,6 +2,7 @@
 
 mod answer;
 mod draw;
+mod missing;
 mod pick;
 mod terminal;
 
@@ -37,10 +38,10 @@ async fn look(setup: &Setup, screen: &Screen, session: &Session) -> Result<Exit>
     let in_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     if in_terminal && !screen.json && !setup.global.dry_run && !reviews.reviews.is_empty() {
         session.caught_up(screen).await?;
-        return terminal::run(setup, screen, session, reviews.reviews).await;
+        return terminal::run(setup, screen, session, reviews).await;
     }
     let structure = session.tools.call(GetStructure::default()).await?.structure;
-    screen.show(&reviews, |screen, Reviews { reviews }| {
+    screen.show(&reviews, |screen, Reviews { reviews, proposals }| {
         for (at, review) in reviews.iter().enumerate() {
             screen.line(format_args!("{}  {}  {}", at + 1, short(&review.item.emm_id), safe(&review.item.place)));
             screen.line(format_args!("   {}", safe(&review.title)));
@@ -50,6 +51,12 @@ async fn look(setup: &Setup, screen: &Screen, session: &Session) -> Result<Exit>
                 let likely = percent(candidate.probability);
                 screen.line(format_args!("   {}) {likely:>5}  {} {}", at + 1, candidate.code, safe(title)));
             }
+        }
+        for (at, proposal) in proposals.iter().enumerate() {
+            screen.line(format_args!("proposal {}: {}", at + 1, missing::headline(proposal)));
+            missing::evidence(proposal).iter().for_each(|line| screen.line(format_args!("   {line}")));
+            let adopt = format!("'{} review adopt {}' files them there", setup.again(), at + 1);
+            screen.remark(missing::by_hand(proposal).unwrap_or(adopt));
         }
         screen.remark(match reviews.len() {
             0 => "nothing waits for review".to_owned(),
@@ -73,6 +80,7 @@ async fn by_script(setup: &Setup, screen: &Screen, session: &Session, answer: Re
             })?;
             Ok(Exit::Review)
         }
+        ReviewAnswer::Adopt { proposal, title } => missing::by_script(setup, screen, session, proposal, title).await,
         ReviewAnswer::Accept { item, place } => {
             let review = find(&session.tools, &item).await?;
             let code = code(&review, &place)?;

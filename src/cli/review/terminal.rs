@@ -11,11 +11,11 @@ use super::{
         session::Session,
         setup::Setup,
     },
-    answer, draw, pick,
+    answer, draw, missing, pick,
 };
 use crate::{
-    contracts::file_system_agent::{Answered, ListReviews, Review, Settled},
-    domain::jd::Structure,
+    contracts::file_system_agent::{Answered, ListReviews, Review, Reviews, Settled},
+    domain::{jd::Structure, opinion::Proposal},
     rpc::{Code, Error, Result, Tools},
 };
 
@@ -39,12 +39,22 @@ enum Next {
     Quit,
 }
 
-pub(super) async fn run(setup: &Setup, screen: &Screen, session: &Session, reviews: Vec<Review>) -> Result<Exit> {
+/// What a person says of a proposal.
+enum Wanted {
+    Title(String),
+    No,
+    Quit,
+}
+
+pub(super) async fn run(setup: &Setup, screen: &Screen, session: &Session, reviews: Reviews) -> Result<Exit> {
     let structure = super::structure(&session.tools).await?.structure;
+    let Reviews { reviews, proposals } = reviews;
     let (all, waiting) = (reviews.len(), VecDeque::from(reviews));
     let (tools, term) = (&session.tools, Term::stdout());
     let mut round = Round { screen, tools, term, structure, waiting, answered: Vec::new(), all };
-    round.go().await?;
+    if round.proposed(&proposals).await? {
+        round.go().await?;
+    }
     let left = session.tools.call(ListReviews {}).await?.reviews.len();
     let answered = round.answered.len();
     screen.line(match left {
@@ -55,6 +65,45 @@ pub(super) async fn run(setup: &Setup, screen: &Screen, session: &Session, revie
 }
 
 impl Round<'_> {
+    /// Shows what places are missing, before the items that miss them. Whether to go on.
+    async fn proposed(&mut self, proposals: &[Proposal]) -> Result<bool> {
+        for proposal in proposals {
+            self.write(&missing::draw(self.screen, proposal, &self.term))?;
+            if missing::by_hand(proposal).is_some() {
+                continue;
+            }
+            let title = match tokio::task::block_in_place(|| self.wanted(proposal))? {
+                Wanted::Title(title) => title,
+                Wanted::No => continue,
+                Wanted::Quit => return Ok(false),
+            };
+            let adopted = missing::adopt(self.tools, proposal, &title).await?;
+            missing::said(&adopted).iter().try_for_each(|line| self.write(&format!("{line}\n")))?;
+            for emm_id in adopted.filed() {
+                self.waiting.retain(|review| review.item.emm_id != emm_id);
+                self.answered.push(emm_id.to_owned());
+            }
+            self.structure = super::structure(self.tools).await?.structure;
+        }
+        Ok(true)
+    }
+
+    /// Whether a proposal is wanted, and how a new place shall be called.
+    fn wanted(&self, proposal: &Proposal) -> Result<Wanted> {
+        loop {
+            return Ok(match pick::read(&self.term)? {
+                Key::Char('y' | 'Y') if proposal.exists => Wanted::Title(proposal.title.clone()),
+                Key::Char('y' | 'Y') => {
+                    let prompt = format!("title of {}", proposal.code);
+                    pick::line(&self.term, &prompt, &safe(&proposal.title))?.map_or(Wanted::No, Wanted::Title)
+                }
+                Key::Char('n' | 'N') | Key::Enter => Wanted::No,
+                Key::Char('q' | 'Q') | Key::Escape | Key::CtrlC => Wanted::Quit,
+                _ => continue,
+            });
+        }
+    }
+
     async fn go(&mut self) -> Result<()> {
         while let Some(review) = self.waiting.front().cloned() {
             self.show(&review)?;

@@ -56,6 +56,19 @@ impl Structure {
         let headings = (10..=LAST).filter(|&id| heading(id));
         onwards.chain(gaps).chain(headings).find(|id| !used.contains(id)).map(|id| code::id_code(number, id))
     }
+
+    /// The next category beside one, given the codes already taken elsewhere. Numbers go on after the highest in use; only when
+    /// the last is reached are gaps used. The first of ten is the area's own and never given out. `None` when the area is full
+    /// or the category unknown.
+    pub fn next_category(&self, category: &str, taken: &BTreeSet<String>) -> Option<String> {
+        let ten = code::category_number(&self.category(category)?.code)? / 10 * 10;
+        let free = |number: &u16| {
+            let code = code::category_code(*number);
+            self.find(&code).is_none() && !taken.contains(&code)
+        };
+        let last_used = (ten + 1..ten + 10).rfind(|number| !free(number)).unwrap_or(ten);
+        (last_used + 1..ten + 10).chain(ten + 1..ten + 10).find(free).map(code::category_code)
+    }
 }
 
 /// Whether a category heads its groups at `.20`, `.30` and so on.

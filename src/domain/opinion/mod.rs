@@ -5,10 +5,12 @@
 
 mod answer;
 mod prompt;
+mod proposal;
 mod weight;
 
 pub use answer::{Said, clean_description, clean_title, read};
 pub use prompt::{Choice, PROMPT_VERSION, Prompt, Question, estimated_tokens, prompt, schema};
+pub use proposal::{Proposal, Waiting, proposals};
 pub use weight::{Record, Trust, weigh};
 
 use schemars::JsonSchema;

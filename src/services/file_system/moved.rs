@@ -1,6 +1,6 @@
 //! Originals that their owner moved inside the vault: found by what they are, followed, and never moved back.
 
-use super::{FileSystem, chains::append_now, reading::file_name};
+use super::{FileSystem, chains::append_now};
 use crate::{
     backends::vault::Listing,
     domain::custody::{Chain, Effect},
@@ -10,8 +10,7 @@ use crate::{
 impl FileSystem {
     /// Looks for an original that is not where the journal has it, and says in the journal where it is; gives the chain then.
     ///
-    /// A file is known by its size and its hash. Of folders only those of the same name are looked into, for a hash of
-    /// every folder would read the whole vault.
+    /// Only what has the size of the original is hashed: else the whole vault would be read.
     pub(super) async fn follow_original(
         &self,
         emm_id: &str,
@@ -23,7 +22,11 @@ impl FileSystem {
         if self.is_original(chain, &from).await {
             return Ok(None);
         }
-        for path in candidates(chain, &from, listing) {
+        let candidates = match chain.origin.folder {
+            true => self.parts.vault.folders_of(chain.origin.bytes).await?,
+            false => of_size(chain.origin.bytes, listing),
+        };
+        for path in candidates {
             if !self.is_original(chain, &path).await {
                 continue;
             }
@@ -63,12 +66,7 @@ impl FileSystem {
     }
 }
 
-/// Where the original may be, in the order of the paths.
-fn candidates(chain: &Chain, from: &str, listing: &Listing) -> Vec<String> {
-    if chain.origin.folder {
-        let same_name = |path: &&String| file_name(path) == file_name(from);
-        return listing.folders.iter().filter(same_name).cloned().collect();
-    }
-    let same_size = listing.files.iter().filter(|file| file.size_bytes == chain.origin.bytes);
-    same_size.map(|file| file.path.clone()).collect()
+/// The files of a size, in the order of their paths.
+fn of_size(bytes: u64, listing: &Listing) -> Vec<String> {
+    listing.files.iter().filter(|file| file.size_bytes == bytes).map(|file| file.path.clone()).collect()
 }
