@@ -124,6 +124,17 @@ async fn only_what_was_seen_is_taken_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_busy_at_start_is_asked_again_what_it_can() {
+    let server = S3Server::seaweedfs();
+    let first = vec![Fault::Says(503, "SlowDown"), Fault::Says(409, "ConditionalRequestConflict")];
+    let proxy =
+        Proxy::letting_through(server.port, Plan { method: Method::DELETE, part: "/gone", first, then: Fault::None })
+            .await;
+    let bucket = Bucket::new(&settings(proxy.port, "busy")).unwrap().with_removal().await.unwrap();
+    assert_eq!((bucket.removal(), proxy.faults()), (Removal::Conditional, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_is_sure_whatever_becomes_of_the_answer() {
     let server = S3Server::seaweedfs();
     let locked = Fault::Says(500, "branch is currently locked, try again later");
