@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     backends::{
-        objects::{Bucket, Removal, WRITERS},
+        objects::{Bucket, ObjectsError, Removal, WRITERS},
         parsers::{self, Parsers},
         store::Backend,
         vault::{Folder, FolderSettings},
@@ -154,12 +154,9 @@ fn attachments(style: &VaultStyle) -> String {
 
 /// A vault in a bucket, and how that takes things away.
 async fn bucket(setup: &Setup) -> Check {
-    let bucket = match setup.config.vault.buckets(&setup.config.store.s3) {
-        Ok((bucket, _)) => bucket,
-        Err(error) => return fail("vault", format!("{error}; look at [vault.s3] and [store.s3]")),
-    };
-    match bucket.with_removal().await {
-        Ok(bucket) if bucket.removal() == Removal::Conditional => {
+    match setup.config.vault.open_buckets(&setup.config.store.s3).await {
+        Err(error @ ObjectsError::Settings(_)) => fail("vault", format!("{error}; look at [vault.s3] and [store.s3]")),
+        Ok((bucket, _)) if bucket.removal() == Removal::Conditional => {
             ok("vault", format!("{}, takes away only what is as it was seen", setup.home.vault))
         }
         Ok(_) => warn(

@@ -6,7 +6,7 @@ use super::{Exit, flags::VaultAction, screen::Screen, setup::Setup};
 use crate::{
     backends::{
         Clock,
-        objects::Bucket,
+        objects::{Bucket, ObjectsError},
         trash::Trash,
         vault::{
             FolderSettings, Objects,
@@ -63,13 +63,15 @@ async fn open(setup: &Setup, folder: &Path) -> Result<Mirror> {
             "the vault {vault} is a folder already: open it in Obsidian; sync is for a vault in a bucket (vault.backend = \"s3\")"
         )));
     }
-    let wrong = |error: crate::backends::objects::ObjectsError| Error::invalid(error.to_string());
-    let (vault, _) = setup.config.vault.buckets(&setup.config.store.s3).map_err(wrong)?;
-    let store = Bucket::new(&setup.config.store.s3).map_err(wrong)?;
-    let store = store.with_removal().await.map_err(|error| Error::unavailable(format!("the bucket: {error}")))?;
+    let failed = |error| match error {
+        ObjectsError::Settings(_) => Error::invalid(error.to_string()),
+        error => Error::unavailable(format!("the bucket: {error}")),
+    };
+    let (vault, _) = setup.config.vault.open_buckets(&setup.config.store.s3).await.map_err(failed)?;
+    let store = Bucket::new(&setup.config.store.s3).map_err(failed)?.with(vault.removal());
     let trash = Trash::Bucket(store.below("trash"));
     setup.home.prepare()?;
-    let objects = Objects::new(vault.with(store.removal()), &setup.home.path, FolderSettings::default());
+    let objects = Objects::new(vault, &setup.home.path, FolderSettings::default());
     Ok(Mirror::open(objects, trash, folder, &setup.home.path).await?)
 }
 

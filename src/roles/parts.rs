@@ -234,23 +234,24 @@ async fn files(config: &Config, home: &Home) -> Result<Files> {
             vault_trash: below("trash"),
         });
     }
-    let failed = |error: ObjectsError| Error::unavailable(format!("vault: {error}"));
-    let (vault, in_bucket) =
-        config.vault.buckets(&config.store.s3).map_err(|error| Error::invalid(error.to_string()))?;
-    let store = Bucket::new(&config.store.s3).map_err(|error| Error::invalid(error.to_string()))?;
-    let removal = store.clone().with_removal().await.map_err(failed)?.removal();
+    let failed = |error| match error {
+        ObjectsError::Settings(_) => Error::invalid(error.to_string()),
+        error => Error::unavailable(format!("vault: {error}")),
+    };
+    let (vault, in_bucket) = config.vault.open_buckets(&config.store.s3).await.map_err(failed)?;
+    let (store, removal) = (Bucket::new(&config.store.s3).map_err(failed)?, vault.removal());
     if removal == Removal::Looked {
         tracing::warn!(
             "{store} takes no condition on a removal: an edit made at the very moment when emm takes a note away is lost with it"
         );
     }
     let kept = |name: &str| Trash::Bucket(store.below(name).with(removal));
-    let files = vault::Objects::new(vault.with(removal), &home.path, config.vault.folder.clone());
+    let files = vault::Objects::new(vault, &home.path, config.vault.folder.clone());
     let vault_trash = kept("trash");
     let (inbox, trash, quarantine) = match (home.inbox.folder(), in_bucket) {
         (Some(folder), _) => (local(folder), below("trash"), below("quarantine")),
         (None, Some(bucket)) => {
-            let inbox = inbox::Objects::new(bucket.with(removal), &home.path, config.inbox.clone());
+            let inbox = inbox::Objects::new(bucket, &home.path, config.inbox.clone());
             (Inbox::Objects(Arc::new(inbox)), kept("trash"), kept("quarantine"))
         }
         (None, None) => return Err(Error::invalid("the inbox is nowhere: set vault.s3.inbox or paths.inbox")),

@@ -44,11 +44,19 @@ impl Place {
 
     /// A home whose vault, inbox and store are in a real bucket.
     pub(crate) fn in_bucket() -> Place {
+        Place::with(|root| {
+            let name = root.file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned();
+            let mut flags = in_bucket(root);
+            merge(&mut flags, &json!({ "store": S3Server::seaweedfs().flags(&name) }));
+            flags
+        })
+    }
+
+    /// A home whose configuration says in which bucket its vault, inbox and store are.
+    pub(crate) fn with(flags: impl FnOnce(&Path) -> Value) -> Place {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("jd.yaml"), JD).unwrap();
-        let name = root.path().file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned();
-        let mut flags = in_bucket(root.path());
-        merge(&mut flags, &json!({ "store": S3Server::seaweedfs().flags(&name) }));
+        let flags = flags(root.path());
         fs::write(root.path().join("emm.toml"), toml(&flags)).unwrap();
         let config = Config::load(None, &flags).unwrap();
         Home::new(root.path(), &config.paths).with(&config.vault, &config.store.s3).prepare().unwrap();

@@ -1,5 +1,5 @@
 //! Something between emm and a real S3 server that does what networks and gateways do: it loses answers, is busy, hangs,
-//! ignores conditions and forgets metadata. As lakeFS it knows no `If-Match`.
+//! ignores conditions and forgets metadata.
 
 use std::{
     convert::Infallible,
@@ -58,28 +58,17 @@ struct Way {
     client: Client<HttpConnector, Full<Bytes>>,
     to: u16,
     plan: Plan,
-    /// Whether it answers 501 to `If-Match`, as lakeFS does.
-    refuses: bool,
     met: AtomicUsize,
     hit: Arc<AtomicUsize>,
 }
 
 impl Proxy {
-    /// Stands before the server at port `to`, and knows no `If-Match`.
+    /// Stands before the server at port `to`.
     pub(crate) async fn before(to: u16, plan: Plan) -> Proxy {
-        Proxy::start(to, plan, true).await
-    }
-
-    /// Stands before the server at port `to`, which may know `If-Match`.
-    pub(crate) async fn letting_through(to: u16, plan: Plan) -> Proxy {
-        Proxy::start(to, plan, false).await
-    }
-
-    async fn start(to: u16, plan: Plan, refuses: bool) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, hit) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let way = Arc::new(Way { client, to, plan, refuses, met: AtomicUsize::new(0), hit: hit.clone() });
+        let way = Arc::new(Way { client, to, plan, met: AtomicUsize::new(0), hit: hit.clone() });
         let accept = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let way = way.clone();
@@ -105,9 +94,6 @@ impl Drop for Proxy {
 async fn pass(way: Arc<Way>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (mut head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    if way.refuses && head.headers.contains_key("if-match") {
-        return Ok(says(501, "NotImplemented"));
-    }
     let concerned = head.method == way.plan.method && head.uri.path().contains(way.plan.part);
     let fault = match concerned {
         true => *way.plan.first.get(way.met.fetch_add(1, Ordering::Relaxed)).unwrap_or(&way.plan.then),

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use crate::process::eventually;
 
 pub(crate) const BUCKET: &str = "tests";
-const KEY: &str = "emm-tests";
-const SECRET: &str = "emm-tests-secret";
+pub(crate) const KEY: &str = "emm-tests";
+pub(crate) const SECRET: &str = "emm-tests-secret";
 
 /// A server that all tests share; each test takes a prefix of its own.
 pub(crate) struct S3Server {

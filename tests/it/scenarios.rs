@@ -13,7 +13,7 @@ use emm::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::world::{ALL, Placement, World, differences};
+use crate::world::{ALL, Placement, World, differences, merge};
 
 /// One case file.
 #[derive(Debug, Deserialize)]
@@ -104,7 +104,7 @@ async fn every_case_leaves_the_same_vault_in_every_placement() {
     for (name, case) in cases {
         let mut vaults = Vec::new();
         for placement in ALL {
-            let vault = run(&name, &case, placement).await;
+            let vault = run(&name, &case, placement, &json!({})).await;
             if !vault.keys().eq(&case.vault) {
                 let paths: Vec<_> = vault.keys().map(|path| format!("  - {path:?}")).collect();
                 wrong.push(format!("{name} {placement:?} ({}) has\nvault:\n{}", case.about, paths.join("\n")));
@@ -127,8 +127,17 @@ async fn every_case_leaves_the_same_vault_in_every_placement() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-async fn run(name: &str, case: &Case, placement: Placement) -> BTreeMap<String, Vec<u8>> {
-    let extra = json!({ "file_system_agent": { "new_ids": case.new_ids } });
+/// The vault that one of the cases leaves, with this configuration as well.
+pub(crate) async fn vault_of(name: &str, placement: Placement, more: &Value) -> BTreeMap<String, Vec<u8>> {
+    let (_, case) = cases().into_iter().find(|(it, _)| it == name).unwrap();
+    let vault = run(name, &case, placement, more).await;
+    assert!(vault.keys().eq(&case.vault), "{name} {placement:?}: {:?}", vault.keys());
+    vault
+}
+
+async fn run(name: &str, case: &Case, placement: Placement, more: &Value) -> BTreeMap<String, Vec<u8>> {
+    let mut extra = json!({ "file_system_agent": { "new_ids": case.new_ids } });
+    merge(&mut extra, more);
     let mut world = World::start(placement, &case.jd, &extra).await;
     let mut places = BTreeMap::new();
     for (number, step) in case.steps.iter().enumerate() {

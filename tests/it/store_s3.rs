@@ -12,6 +12,7 @@ use hyper::Method;
 use serde_json::json;
 
 use crate::{
+    lakefs::LakeFs,
     process::{JD, Place},
     s3_proxy::{Fault, Plan, Proxy},
     s3_server::{BUCKET, S3Server, settings},
@@ -33,14 +34,19 @@ fn link(run: &str) -> Link {
 
 #[tokio::test]
 async fn it_keeps_what_a_folder_keeps() {
-    for server in [S3Server::seaweedfs(), S3Server::moto()] {
+    let lake = LakeFs::start().await;
+    let servers: [&dyn Fn(&str) -> _; 3] =
+        [&|prefix| S3Server::seaweedfs().settings(prefix), &|prefix| S3Server::moto().settings(prefix), &|prefix| {
+            lake.settings(prefix)
+        }];
+    for settings in servers {
         // As on lakeFS: the first part of each key is a branch.
-        let store = open(server.settings("main/keeps")).await.unwrap();
+        let store = open(settings("main/keeps")).await.unwrap();
         assert_eq!(store.identity().await.unwrap(), None);
         let id = store.identify().await.unwrap();
-        assert_eq!(open(server.settings("main/keeps")).await.unwrap().identity().await.unwrap(), Some(id));
+        assert_eq!(open(settings("main/keeps")).await.unwrap().identity().await.unwrap(), Some(id));
         // Stores that share a bucket do not see each other.
-        assert_eq!(open(server.settings("main/keep")).await.unwrap().identity().await.unwrap(), None);
+        assert_eq!(open(settings("main/keep")).await.unwrap().identity().await.unwrap(), None);
 
         let journal = Journal::new(store.clone());
         for number in 0..3 {
@@ -69,18 +75,24 @@ fn lesson(key: String) -> Vec<Lesson> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_writers_have_one_winner() {
-    eight_writers(S3Server::seaweedfs()).await;
+    eight_writers(S3Server::seaweedfs().settings("race")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_writers_have_one_winner_in_the_second_opinion() {
-    eight_writers(S3Server::moto()).await;
+    eight_writers(S3Server::moto().settings("race")).await;
 }
 
-async fn eight_writers(server: &S3Server) {
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_writers_have_one_winner_on_lakefs() {
+    let lake = LakeFs::start().await;
+    eight_writers(lake.settings("main/race")).await;
+}
+
+async fn eight_writers(settings: emm::backends::objects::Settings) {
     let mut stores = Vec::new();
     for _ in 0..8 {
-        stores.push(open(server.settings("race")).await.unwrap());
+        stores.push(open(settings.clone()).await.unwrap());
     }
     for round in 0..5 {
         let append = |(writer, store): (usize, &Store)| {

@@ -1,4 +1,4 @@
-//! Files in a real bucket: the same promises as in a folder, on two servers and behind one that speaks as lakeFS does.
+//! Files in a real bucket: the same promises as in a folder, on two servers and on what stands in for lakeFS.
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +19,7 @@ use emm::backends::{
 use hyper::Method;
 
 use crate::{
+    lakefs::LakeFs,
     s3_proxy::{Fault, Plan, Proxy},
     s3_server::{S3Server, settings},
 };
@@ -26,15 +27,13 @@ use crate::{
 const TAG: &str = "0123456789abcdef0123456789abcdef";
 const DAY: &str = "2026-03-01";
 
-/// Both servers, and one behind a proxy that refuses every `If-Match`, as lakeFS does.
-async fn servers(name: &str) -> Vec<(&'static str, Settings, Option<Proxy>)> {
-    let plan = Plan { method: Method::TRACE, part: "", first: vec![], then: Fault::None };
-    let proxy = Proxy::before(S3Server::seaweedfs().port, plan).await;
-    let lakefs = settings(proxy.port, &format!("main/{name}-lakefs"));
+/// Both servers, and what stands in for lakeFS before one of them.
+async fn servers(name: &str) -> Vec<(&'static str, Settings, Option<LakeFs>)> {
+    let lake = LakeFs::start().await;
     vec![
         ("SeaweedFS", S3Server::seaweedfs().settings(name), None),
         ("moto", S3Server::moto().settings(name), None),
-        ("as lakeFS", lakefs, Some(proxy)),
+        ("lakeFS", lake.settings(&format!("main/{name}")), Some(lake)),
     ]
 }
 
@@ -58,7 +57,7 @@ fn key(name: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_are_created_once_moved_and_taken_out_as_they_were_seen() {
     let spool = tempfile::tempdir().unwrap();
-    for (server, settings, _proxy) in servers("vault-files").await {
+    for (server, settings, _lake) in servers("vault-files").await {
         let (objects, trash) = open(&settings, spool.path()).await;
         let vault = Vault::Objects(objects.clone());
         let (path, hash) = ("10-19 Life/11 Me/Grüße [1] #2 100%.md", blake3::hash(b"a note"));
@@ -108,9 +107,9 @@ async fn files_are_created_once_moved_and_taken_out_as_they_were_seen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_was_seen_is_taken_away() {
-    for (server, settings, _proxy) in servers("removal").await {
+    for (server, settings, _lake) in servers("removal").await {
         let bucket = Bucket::new(&settings).unwrap().with_removal().await.unwrap();
-        let wanted = if server == "as lakeFS" { Removal::Looked } else { Removal::Conditional };
+        let wanted = if server == "lakeFS" { Removal::Looked } else { Removal::Conditional };
         assert_eq!(bucket.removal(), wanted, "{server}");
         assert!(bucket.list("probe", 10).await.unwrap().is_empty(), "{server}: the probe leaves something");
         bucket.create("note", b"one".to_vec()).await.unwrap();
@@ -124,17 +123,27 @@ async fn only_what_was_seen_is_taken_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_busy_at_start_is_asked_again_what_it_can() {
+    let server = S3Server::seaweedfs();
+    let first = vec![Fault::Says(503, "SlowDown"), Fault::Says(409, "ConditionalRequestConflict")];
+    let proxy =
+        Proxy::before(server.port, Plan { method: Method::DELETE, part: "/gone", first, then: Fault::None }).await;
+    let bucket = Bucket::new(&settings(proxy.port, "busy")).unwrap().with_removal().await.unwrap();
+    assert_eq!((bucket.removal(), proxy.faults()), (Removal::Conditional, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_is_sure_whatever_becomes_of_the_answer() {
     let server = S3Server::seaweedfs();
-    let locked = Fault::Says(500, "branch is currently locked, try again later");
-    let faults = [Fault::Says(503, "SlowDown"), locked, Fault::AnswerLost, Fault::AnswerHangs];
+    let conflict = Fault::Says(409, "ConditionalRequestConflict");
+    let faults = [Fault::Says(503, "SlowDown"), conflict, Fault::AnswerLost, Fault::AnswerHangs];
     let both = [Removal::Conditional, Removal::Looked];
     let meetings = both.iter().flat_map(|removal| faults.iter().map(move |fault| (*removal, *fault)));
     for (at, (removal, fault)) in meetings.enumerate() {
         let direct = Bucket::new(&server.settings(&format!("sure/{at}"))).unwrap();
         direct.create("note", b"one".to_vec()).await.unwrap();
         let plan = Plan { method: Method::DELETE, part: "/note", first: vec![fault], then: Fault::None };
-        let proxy = Proxy::letting_through(server.port, plan).await;
+        let proxy = Proxy::before(server.port, plan).await;
         let mut through = settings(proxy.port, &format!("sure/{at}"));
         through.answer_ms_max = 1_000;
         let bucket = Bucket::new(&through).unwrap().with(removal);
@@ -155,7 +164,7 @@ fn large() -> Vec<u8> {
 async fn a_large_file_is_whole_or_not_there_and_has_one_winner() {
     let spool = tempfile::tempdir().unwrap();
     let (bytes, other) = (large(), large().into_iter().rev().collect::<Vec<u8>>());
-    for (server, settings, _proxy) in servers("large").await {
+    for (server, settings, _lake) in servers("large").await {
         let (objects, _) = open(&settings, spool.path()).await;
         let hash = blake3::hash(&bytes);
         let refused = objects.create_from_file("wrong.bin", file(&bytes), blake3::hash(b"else")).await;
@@ -203,7 +212,7 @@ async fn a_folder_that_is_one_thing_keeps_its_hash_and_goes_on_where_it_was_cut_
     let (spool, source) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let expected = thing(source.path());
     let tree = || OpenTree::from(disk::open_root(source.path()).unwrap());
-    for (server, settings, _proxy) in servers("trees").await {
+    for (server, settings, _lake) in servers("trees").await {
         let (objects, trash) = open(&settings, spool.path()).await;
         // What a killed writer left of it.
         objects.create("things/it/a/one.txt", b"one").await.unwrap();
@@ -253,7 +262,7 @@ fn at_once() -> inbox::Settings {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_inbox_in_a_bucket_is_listed_taken_and_restored() {
     let spool = tempfile::tempdir().unwrap();
-    for (server, settings, _proxy) in servers("inbox").await {
+    for (server, settings, _lake) in servers("inbox").await {
         let bucket = Bucket::new(&settings).unwrap().with_removal().await.unwrap();
         let (files, trash) = (bucket.below("in"), Trash::Bucket(bucket.below("trash")));
         let inbox = Inbox::Objects(Arc::new(inbox::Objects::new(files.clone(), spool.path(), at_once())));

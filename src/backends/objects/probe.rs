@@ -1,7 +1,7 @@
 //! What a bucket can do, tried out at start rather than discovered with the first document.
 
 use futures_util::future::join_all;
-use object_store::{Error, ObjectStoreExt, PutPayload};
+use object_store::{Error, PutPayload, multipart::MultipartStore};
 
 use super::{
     Bucket, ObjectsError,
@@ -38,12 +38,35 @@ impl Bucket {
         let folder = format!("probe/{}", new_mark());
         let tried = self.try_out(&folder).await;
         for name in ["twice", "race"] {
-            // The store itself needs no right to delete: what stays behind is a few bytes.
-            if let Err(error) = self.server.objects.delete(&self.key(&format!("{folder}/{name}"))?).await {
-                tracing::warn!("{folder}/{name} stays in the bucket: {error}");
-            }
+            // The store itself needs no right to delete.
+            self.take_back(&format!("{folder}/{name}")).await;
         }
         tried
+    }
+
+    /// Begins an upload below the prefix and gives it up, which nobody sees: so that it is said at start that nothing can be
+    /// written there.
+    ///
+    /// # Errors
+    /// `Unable` when there is no such bucket or, of lakeFS, no such branch; what the server says.
+    pub async fn reach(&self) -> Result<(), ObjectsError> {
+        let path = self.key(&format!("probe/{}", new_mark()))?;
+        let upload = match self.server.objects.create_multipart(&path).await {
+            Ok(upload) => upload,
+            Err(Error::NotFound { .. }) => return Err(self.absent()),
+            Err(error) => return Err(error.into()),
+        };
+        if let Err(error) = self.server.objects.abort_multipart(&path, &upload).await {
+            tracing::warn!("an upload without parts stays in {self}: {error}");
+        }
+        Ok(())
+    }
+
+    fn absent(&self) -> ObjectsError {
+        ObjectsError::Unable(format!(
+            "{self} is not there, or not for this access key; of lakeFS, the bucket is a repository and the prefix begins \
+             with one of its branches, such as \"main/emm\""
+        ))
     }
 
     async fn try_out(&self, folder: &str) -> Result<(), ObjectsError> {
@@ -54,7 +77,7 @@ impl Bucket {
         match self.create_marked(&twice, PutPayload::from("first"), &mark).await {
             // Somebody else's, in a folder that only we know: whose it is shows below.
             Ok(_) => {}
-            Err(ObjectsError::NotFound(_)) => return unable("is not there, or not for this access key"),
+            Err(ObjectsError::NotFound(_)) => return Err(self.absent()),
             Err(error) => return Err(error),
         }
         match self.put(&twice, PutPayload::from("second"), &new_mark()).await {

@@ -60,14 +60,30 @@ impl Bucket {
         let name = format!("probe/{}/gone", new_mark());
         let path = self.key(&name)?;
         self.create(&name, b"emm".to_vec()).await?;
-        // A condition that does not hold: whoever knows conditions refuses.
-        let said = self.delete(&path, Some("0123456789abcdef0123456789abcdef")).await?;
-        let Some(there) = self.head(&name).await? else { return Ok(self.with(Removal::Looked)) };
-        if let Err(error) = self.clone().with(Removal::Looked).remove(&name, &there.etag).await {
-            tracing::warn!("{name} stays in the bucket: {error}");
-        }
+        let (end, mut pause) = (Instant::now() + self.server.patience, PAUSES.0);
+        let said = loop {
+            // A condition that does not hold: whoever knows conditions refuses.
+            let said = self.delete(&path, Some("0123456789abcdef0123456789abcdef")).await?;
+            if !is_busy(said) || Instant::now() + pause > end {
+                break said;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        };
+        self.take_back(&name).await;
         let knows = said == StatusCode::PRECONDITION_FAILED;
         Ok(self.with(if knows { Removal::Conditional } else { Removal::Looked }))
+    }
+
+    /// Takes away what was written to try the bucket out. What cannot be taken away is a few bytes, which is said.
+    pub(super) async fn take_back(&self, name: &str) {
+        let taken = match self.head(name).await {
+            Ok(Some(there)) => self.clone().with(Removal::Looked).remove(name, &there.etag).await.map(drop),
+            gone => gone.map(drop),
+        };
+        if let Err(error) = taken {
+            tracing::warn!("{name} stays in the bucket: {error}");
+        }
     }
 
     /// Takes an object away if its ETag is still this one; one that is gone already counts as taken.
@@ -84,13 +100,15 @@ impl Bucket {
                 Some(_) => {}
             }
             let condition = (self.removal == Removal::Conditional).then_some(etag);
-            let said = match self.delete(&path, condition).await {
+            let (said, again) = match self.delete(&path, condition).await {
                 Ok(status) if status.is_success() || status == StatusCode::NOT_FOUND => return Ok(Removed::Gone),
                 // Changed, or taken by a request of ours whose answer was lost: the next look says which.
-                Ok(status) => format!("the server said {status}"),
-                Err(error) => error.to_string(),
+                Ok(status) => {
+                    (format!("the server said {status}"), is_busy(status) || status == StatusCode::PRECONDITION_FAILED)
+                }
+                Err(error) => (error.to_string(), true),
             };
-            if Instant::now() + pause > end {
+            if !again || Instant::now() + pause > end {
                 return Err(ObjectsError::Unable(format!("{key} could not be taken out of the bucket: {said}")));
             }
             tokio::time::sleep(pause).await;
@@ -110,4 +128,10 @@ impl Bucket {
         let request = request.body(HttpRequestBody::empty()).map_err(|error| failed(&error))?;
         Ok(self.server.http.call(request).await.map_err(|error| failed(&error))?.status())
     }
+}
+
+/// Whether the same request may be answered otherwise a little later. lakeFS says 500 while others change the branch.
+fn is_busy(status: StatusCode) -> bool {
+    let now = [StatusCode::REQUEST_TIMEOUT, StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    now || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
 }

@@ -78,4 +78,18 @@ impl Settings {
         let inbox = if self.s3.inbox.is_empty() { None } else { Some(at(&self.s3.inbox)?) };
         Ok((at(&self.s3.prefix)?, inbox))
     }
+
+    /// As [`Settings::buckets`], each of them within reach; they know how the bucket takes things away, which is tried out
+    /// below the prefix of the store: whoever reads vault or inbox sees none of it.
+    ///
+    /// # Errors
+    /// As there; `Unable` when nothing can be written below a prefix; what the server says.
+    pub async fn open_buckets(&self, store: &objects::Settings) -> Result<(Bucket, Option<Bucket>), ObjectsError> {
+        let (vault, inbox) = self.buckets(store)?;
+        let removal = Bucket::new(store)?.with_removal().await?.removal();
+        for bucket in [Some(&vault), inbox.as_ref()].into_iter().flatten() {
+            bucket.reach().await?;
+        }
+        Ok((vault.with(removal), inbox.map(|inbox| inbox.with(removal))))
+    }
 }
