@@ -74,14 +74,10 @@ impl Pod {
         assert!(status.success(), "{:?} ended with {status}: {}", self.roles, self.log());
     }
 
-    /// Sets its clock off by this much: `+0`, `-2h`, `+40d`. One that was started without is started again.
+    /// Ends it at once, and starts it again with a clock that is off by this much: `-11h`, `+40d`.
     pub(crate) fn set_clock(&mut self, off: &str) {
-        let clock = self.home.join(CLOCK);
-        let begins = !clock.exists();
-        fs::write(&clock, off).unwrap();
-        if begins {
-            self.start_again();
-        }
+        fs::write(self.home.join(CLOCK), off).unwrap();
+        self.start_again();
     }
 
     /// Sends a signal.
@@ -93,15 +89,14 @@ impl Pod {
 /// What says, in a home, how far the clock of its process is off.
 const CLOCK: &str = "clock";
 
-/// What stands between a process and the clock, by a file: a preloaded library of Debian's package `faketime`.
-fn off_by(command: &mut Command, clock: &Path) {
+/// Lets a command see another time: by a preloaded library of Debian's package `faketime`.
+fn off_by(command: &mut Command, clock: &str) {
     let places =
         ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|it| format!("/usr/lib/{it}/faketime/libfaketimeMT.so.1"));
     let library = places.iter().find(|library| Path::new(library).exists());
     command.env("LD_PRELOAD", library.expect("no libfaketime: install Debian's package faketime"));
-    command.env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_CACHE_DURATION", "1");
-    // How long something takes, and when a file was written, stay true.
-    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
+    // When a file was written stays true.
+    command.env("FAKETIME", clock).env("NO_FAKE_STAT", "1");
 }
 
 fn run(home: &Path, roles: &[Role], port: u16) -> Running {
@@ -113,8 +108,8 @@ fn run(home: &Path, roles: &[Role], port: u16) -> Running {
     let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     command.arg("--home").arg(home).arg("--config").arg(home.join("emm.toml"));
     command.args(["--role", &roles.join(","), "--listen", &format!("127.0.0.1:{port}")]);
-    if home.join(CLOCK).exists() {
-        off_by(&mut command, &home.join(CLOCK));
+    if let Ok(clock) = fs::read_to_string(home.join(CLOCK)) {
+        off_by(&mut command, &clock);
     }
     let (out, err) = (log.try_clone().unwrap(), log);
     Running(command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap())
