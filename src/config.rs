@@ -55,8 +55,10 @@ pub struct Config {
     pub jd_classifier: services::jd_classifier::Settings,
     /// What emm learns.
     pub content_classifier: services::content_classifier::Settings,
-    /// Deciding.
+    /// Working on the inbox.
     pub file_system_agent: agents::file_system::Settings,
+    /// Deciding.
+    pub decide: agents::file_system::Decide,
 }
 
 /// The process: its address, its doors and how it leaves.

@@ -88,7 +88,8 @@ fn told(screen: &Screen, reasons: &Reasons) {
         let who = if why.by_person {
             "decided by a person".to_owned()
         } else {
-            format!("decided by emm, {}", percent(why.confidence))
+            let from = why.threshold.map(|it| format!(", which files there from {}", percent(it))).unwrap_or_default();
+            format!("decided by emm, {}{from}", percent(why.confidence))
         };
         screen.line(format_args!("{who}{engine}; structure {}", why.structure.chars().take(12).collect::<String>()));
         opinion(screen, why.opinion.as_ref());

@@ -1,11 +1,13 @@
 //! What `content-classifier` answers: which places of the structure a document could belong to.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tool;
 use crate::domain::{
-    classify::Candidate,
+    classify::{Bar, Candidate, Earned},
     opinion::{Asked, Opinion},
 };
 
@@ -34,6 +36,9 @@ pub struct Classify {
     /// How many candidates to return.
     #[serde(default = "three")]
     pub top: usize,
+    /// What filing without asking has to reach, to be told from which confidence on it does.
+    #[serde(default)]
+    pub bar: Option<Bar>,
 }
 tool!(Classify, ContentClassifier, "classify", Classified);
 
@@ -50,6 +55,34 @@ pub struct Classified {
     pub labels: u64,
     /// The engine's name and version, for `emm why`.
     pub engine: String,
+    /// The confidence from which emm files by itself, for the category of each candidate, where a bar was given.
+    #[serde(default)]
+    pub thresholds: BTreeMap<String, f64>,
+}
+
+/// What each category has earned by what people confirmed and corrected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListEarned {
+    /// What filing without asking has to reach.
+    pub bar: Bar,
+}
+tool!(ListEarned, ContentClassifier, "list_earned", EarnedByCategory);
+
+/// Categories that people spoke of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EarnedByCategory {
+    /// By their code.
+    pub categories: Vec<Titled>,
+}
+
+/// What a category has earned, and its title in the structure in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Titled {
+    /// Empty where the structure does not have it.
+    pub title: String,
+    /// What it earned.
+    #[serde(flatten)]
+    pub earned: Earned,
 }
 
 /// Asks a language model about a document that the engine doubts, and weighs what it says. It never fails because of the

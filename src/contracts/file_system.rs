@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tool;
 use crate::domain::{
-    classify::Candidate,
+    classify::{Candidate, Guess},
     custody::{Link, Plan, Standing},
     extract::Extracted,
     inbox::Hints,
@@ -146,6 +146,12 @@ pub struct Decision {
     /// What a language model said, if one was asked.
     #[serde(default)]
     pub opinion: Option<Opinion>,
+    /// What emm took for the best place; a person's word on it is told with the lesson.
+    #[serde(default)]
+    pub guess: Option<Guess>,
+    /// The confidence from which emm files there by itself.
+    #[serde(default)]
+    pub threshold: Option<f64>,
 }
 
 impl From<&Plan> for Decision {
@@ -159,6 +165,8 @@ impl From<&Plan> for Decision {
             candidates: plan.why.candidates.clone(),
             engine: plan.why.engine.clone(),
             opinion: plan.why.opinion.clone(),
+            guess: plan.why.guess.clone(),
+            threshold: plan.why.threshold,
         }
     }
 }

@@ -136,7 +136,8 @@ pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
         llm::Provider::None => 0,
         _ => parts.config.llm.concurrency.max(1),
     };
-    let agent = Arc::new(FileSystemAgent::new(settings, opinions, state, parts.tools.clone()));
+    let decide = parts.config.decide.clone();
+    let agent = Arc::new(FileSystemAgent::new(settings, decide, opinions, state, parts.tools.clone()));
     let toolbox = parts
         .toolbox()
         .with::<agent::Sweep, _>(&agent)
@@ -165,7 +166,8 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
         .toolbox()
         .with::<cc::Classify, _>(&service)
         .with::<cc::SecondOpinion, _>(&service)
-        .with::<cc::LlmLog, _>(&service);
+        .with::<cc::LlmLog, _>(&service)
+        .with::<cc::ListEarned, _>(&service);
     let follow = Loop::new("follow", service, |service, stop| async move { service.follow(stop).await });
     Ok(Built { toolbox, loops: vec![follow], close: None })
 }

@@ -58,6 +58,7 @@ async fn run(tools: &Tools, item: &Item) {
         category: None,
         at_least: 0,
         top: 3,
+        bar: None,
     };
     tools.call(request).await.unwrap();
 }

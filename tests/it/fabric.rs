@@ -80,7 +80,7 @@ impl Answer<Classify> for Odd {
     async fn answer(&self, _: Classify) -> Result<Classified> {
         let context = Context::current().expect("every call has a context");
         let engine = format!("{} {}", context.request(), context.left().as_millis() <= 5_000);
-        Ok(Classified { candidates: Vec::new(), labels: 0, engine })
+        Ok(Classified { candidates: Vec::new(), labels: 0, engine, thresholds: Default::default() })
     }
 }
 
@@ -165,6 +165,7 @@ async fn deadline_and_request_id_cross_the_hop() {
         category: None,
         at_least: 0,
         top: 1,
+        bar: None,
     };
     for tools in both(&Arc::default()).await {
         let context = Context {

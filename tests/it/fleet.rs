@@ -221,7 +221,17 @@ async fn three_sweeps_at_once_file_each_item_once() {
 async fn decision(tools: &Tools, code: &str) -> Decision {
     let structure = tools.call(GetStructure::default()).await.unwrap().hash;
     let (candidates, engine) = (Vec::new(), String::new());
-    Decision { code: code.into(), structure, confidence: 1.0, by_person: true, candidates, engine, opinion: None }
+    Decision {
+        code: code.into(),
+        structure,
+        confidence: 1.0,
+        by_person: true,
+        candidates,
+        engine,
+        opinion: None,
+        guess: None,
+        threshold: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,6 +55,7 @@ fn request(structure: &str, at_least: u64) -> Classify {
         category: None,
         at_least,
         top: 3,
+        bar: None,
     }
 }
 
@@ -83,7 +84,7 @@ async fn callers_of_two_structures_get_places_of_their_own() {
 fn lesson(code: &str) -> Lesson {
     let text = "The bill of the electricity works.".to_owned();
     let (key, name, title, kind) = ("one".into(), "bill.txt".into(), "A bill".into(), "text".into());
-    Lesson { key, code: Some(code.to_owned()), name, title, kind, text, hints: Vec::new(), vote: None }
+    Lesson { key, code: Some(code.to_owned()), name, title, kind, text, hints: Vec::new(), vote: None, guess: None }
 }
 
 #[tokio::test]

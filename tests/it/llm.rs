@@ -65,6 +65,8 @@ async fn decided(world: &World, count: usize, name: &str, code: &str, vote: &str
             candidates: vec![],
             engine: String::new(),
             opinion: Some(Opinion { vote: Vote::Place(vote.into()), ..Opinion::abstained("test-model", "") }),
+            guess: None,
+            threshold: None,
         };
         let (run, dry_run, taken) = ("test".to_owned(), false, vec![]);
         ids.push(item.emm_id.clone());

@@ -10,6 +10,7 @@
 )]
 
 mod agents;
+mod autonomy;
 mod cache;
 mod cache_workload;
 mod classify;

@@ -31,7 +31,17 @@ async fn items(world: &World) -> Vec<Item> {
 async fn decision(world: &World, code: &str) -> Decision {
     let structure = world.call(GetStructure::default()).await.unwrap().hash;
     let (candidates, engine) = (Vec::new(), String::new());
-    Decision { code: code.into(), structure, confidence: 1.0, by_person: true, candidates, engine, opinion: None }
+    Decision {
+        code: code.into(),
+        structure,
+        confidence: 1.0,
+        by_person: true,
+        candidates,
+        engine,
+        opinion: None,
+        guess: None,
+        threshold: None,
+    }
 }
 
 async fn file(world: &World, item: &Item, code: &str) -> emm::rpc::Result<Filed> {

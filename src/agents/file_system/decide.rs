@@ -9,7 +9,11 @@ use crate::{
         file_system::{Decision, Item},
         jd_classifier::{Lookup, Place},
     },
-    domain::{custody::Standing, inbox::Hints},
+    domain::{
+        classify::{Guess, category},
+        custody::Standing,
+        inbox::Hints,
+    },
     rpc::{Code, Result, Tools},
 };
 
@@ -34,6 +38,13 @@ pub(super) async fn lookup(tools: &Tools, hints: &Hints, structure: &str) -> Res
     }
 }
 
+/// What emm takes for the best place, for a person to say whether it is. Where a folder said something, it is no guess.
+pub(super) fn guess(item: &Item, understood: &Understood) -> Option<Guess> {
+    let best = understood.candidates.first()?;
+    let said = item.hints.forced_id.is_some() || item.hints.category.is_some();
+    (!said).then(|| Guess { code: best.code.clone(), confidence: best.probability })
+}
+
 /// What to do with an item.
 pub(super) fn verdict(
     item: &Item,
@@ -51,6 +62,8 @@ pub(super) fn verdict(
         candidates: understood.candidates.clone(),
         engine: understood.engine.clone(),
         opinion: understood.opinion.clone(),
+        guess: guess(item, understood),
+        threshold: (!by_person).then(|| threshold(code, understood, settings)),
     };
     if matches!(item.standing, Some(Standing::Filed | Standing::Confirmed)) {
         // The same bytes are in the vault: nothing is to be decided, only to be recorded as dropped again.
@@ -75,24 +88,34 @@ pub(super) fn verdict(
     let Some(best) = understood.candidates.first() else {
         return Verdict::Ask("nothing in the structure resembles it".to_owned());
     };
-    if best.probability >= settings.threshold {
+    let needed = threshold(&best.code, understood, settings);
+    if best.probability >= needed {
         return Verdict::File(decision(&best.code, best.probability, false));
     }
-    if let Some((category, probability)) =
-        clear_category(understood).filter(|(_, it)| settings.new_ids && *it >= settings.threshold)
-    {
+    let clear = clear_category(understood).filter(|_| settings.new_ids);
+    if let Some((category, probability)) = clear.filter(|(code, it)| *it >= threshold(code, understood, settings)) {
         let decision = decision(&category, probability, false);
+        let guess = decision.guess.as_ref().map(|_| Guess { code: category.clone(), confidence: probability });
+        let decision = Decision { guess, ..decision };
         return Verdict::New { category, title: understood.title.clone(), decision };
+    }
+    if may_consult && understood.opinion.is_none() {
+        return Verdict::Doubt;
     }
     // Rounded down: 79.6 % must not read as the 80 % that it does not reach.
     let percent = |probability: f64| (probability * 100.0 + 1e-6).floor();
-    let reason = format!(
-        "the best place, {}, is {} % likely; emm files by itself from {} %",
-        best.code,
-        percent(best.probability),
-        percent(settings.threshold)
-    );
-    if may_consult && understood.opinion.is_none() { Verdict::Doubt } else { Verdict::Ask(reason) }
+    let (place, category) = (&best.code, category(&best.code));
+    let from = match percent(needed) {
+        _ if needed == settings.threshold => format!("emm files by itself from {} %", percent(needed)),
+        never if never > 100.0 => format!("emm was corrected too often to file in {category} by itself"),
+        earned => format!("by what you said of {category}, emm files there by itself from {earned} %"),
+    };
+    Verdict::Ask(format!("the best place, {place}, is {} % likely; {from}", percent(best.probability)))
+}
+
+/// The confidence from which emm files by itself what it takes for something of this code.
+fn threshold(code: &str, understood: &Understood, settings: &Settings) -> f64 {
+    understood.thresholds.get(category(code)).copied().unwrap_or(settings.threshold)
 }
 
 /// The category that the candidates with ids add up to most, and their sum.

@@ -1,5 +1,7 @@
 //! The graph of one item: read, decide, ask if in doubt, file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -43,6 +45,9 @@ pub(super) struct Understood {
     /// What a language model said, if one was asked.
     #[serde(default)]
     pub(super) opinion: Option<Opinion>,
+    /// The confidence from which emm files by itself, for the categories of the candidates.
+    #[serde(default)]
+    pub(super) thresholds: BTreeMap<String, f64>,
 }
 
 /// What is to be done with an item.
@@ -118,10 +123,11 @@ async fn read(context: Context, turn: Turn) -> Result<Outcome> {
         category: item.hints.category.clone(),
         at_least: turn.state.get(channel::LABELS)?,
         top: context.settings.candidates_max,
+        bar: Some(context.bar),
     };
     let own_title = !request.title.is_empty();
-    let Classified { candidates, engine, .. } = context.tools.call(request).await?;
-    let understood = Understood { title, excerpt, candidates, engine, own_title, opinion: None };
+    let Classified { candidates, engine, thresholds, .. } = context.tools.call(request).await?;
+    let understood = Understood { title, excerpt, candidates, engine, own_title, opinion: None, thresholds };
     Outcome::set(channel::UNDERSTOOD, &understood)
 }
 

@@ -18,6 +18,7 @@ use crate::{
         file_system::{ListInbox, Listing},
         file_system_agent::{Sweep, Swept},
     },
+    domain::classify::Bar,
     graph::{Checkpoints, Executor},
     life::Shutdown,
     rpc::{Answer, Result, Tools},
@@ -29,7 +30,8 @@ use crate::{
 pub struct Settings {
     /// Whether the agent sweeps by itself when the inbox changes; a command that hosts it for one call turns that off.
     pub sweeps: bool,
-    /// The probability from which an item is filed without asking, from 0 to 1.
+    /// The probability from which an item is filed without asking until people spoke of its category; 0 and 1 hold whatever they
+    /// say.
     pub threshold: f64,
     /// Whether an item whose category is clear, but none of its ids, gets a new id of its own.
     pub new_ids: bool,
@@ -47,6 +49,22 @@ pub struct Settings {
     pub excerpt_chars: usize,
 }
 
+/// What filing without asking shall reach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// The share of what is filed in a category that shall be right, from 0 to 1: what people confirmed or corrected is held
+    /// against it.
+    pub precision: f64,
+}
+
+impl Settings {
+    /// What filing without asking has to reach.
+    pub fn bar(&self, decide: &Decide) -> Bar {
+        Bar { threshold: self.threshold, precision: decide.precision }
+    }
+}
+
 /// The name of the work of sweeping, among all nodes of an inbox.
 const SWEEP: &str = "sweep";
 
@@ -55,6 +73,7 @@ const SWEEP: &str = "sweep";
 struct Context {
     tools: Tools,
     settings: Arc<Settings>,
+    bar: Bar,
     /// Documents about which a language model is asked at once; 0 where there is none.
     opinions: usize,
 }
@@ -76,9 +95,10 @@ struct Inner {
 impl FileSystemAgent {
     /// The agent over its own state and the tools of all roles. `opinions` is how many documents a language model is asked about
     /// at once; 0 where there is none.
-    pub fn new(settings: Settings, opinions: usize, state: State, tools: Tools) -> FileSystemAgent {
+    pub fn new(settings: Settings, decide: Decide, opinions: usize, state: State, tools: Tools) -> FileSystemAgent {
         let checkpoints = Checkpoints::new(state.clone());
-        let context = Context { tools, settings: Arc::new(settings), opinions };
+        let bar = settings.bar(&decide);
+        let context = Context { tools, settings: Arc::new(settings), bar, opinions };
         let items = Arc::new(Executor::new(item::graph(), context.clone(), checkpoints.clone()));
         let over = sweep::Threads { executor: items.clone(), checkpoints: checkpoints.clone() };
         // A dry run leaves no trace, and what a sweep has found so far is found again by the next one.

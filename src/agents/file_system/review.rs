@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Context, FileSystemAgent,
+    Context, FileSystemAgent, decide,
     item::{Understood, Verdict, channel, question, record},
     sweep::thread,
 };
@@ -34,6 +34,7 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
         return Ok(Outcome::Interrupt(serde_json::to_value(question)?));
     };
     let understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
+    let guess = decide::guess(&turn.state.get(channel::ITEM)?, &understood);
     // A person answers by the structure of now, not by that of the question.
     let Published { hash, .. } = context.tools.call(GetStructure::default()).await?;
     let decision = |code: String| Decision {
@@ -44,6 +45,8 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
         candidates: understood.candidates,
         engine: understood.engine,
         opinion: understood.opinion,
+        guess,
+        threshold: None,
     };
     let verdict = match serde_json::from_value(answer)? {
         Answered::Skip => Verdict::Skip,

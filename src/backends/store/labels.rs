@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, Stored};
-use crate::domain::opinion::Record;
+use crate::domain::{classify::Guess, opinion::Record};
 
 /// One thing that is taught or taken back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Lesson {
     /// What a language model had voted for, if one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote: Option<Record>,
+    /// What emm had taken for the best place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guess: Option<Guess>,
 }
 
 /// One entry of the log.

@@ -5,6 +5,7 @@
 //! linear expert learns from mistakes, one lesson after the other.
 
 mod address;
+mod autonomy;
 mod bayes;
 mod common;
 mod counts;
@@ -25,6 +26,7 @@ mod spelling;
 mod target;
 
 pub use address::address_words;
+pub use autonomy::{Bar, Earned, Guess, Guesses, agrees, category};
 pub use engine::Engine;
 pub use features::Features;
 pub use measure::{Measures, Outcome, Point, accuracy, curve};

@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{classify::Candidate, note::Patch, opinion::Opinion};
+use super::{
+    classify::{Candidate, Guess},
+    note::Patch,
+    opinion::Opinion,
+};
 
 /// The version of the stored form; a build refuses a newer one with a clear word.
 pub const FORMAT: u32 = 1;
@@ -66,6 +70,12 @@ pub struct Why {
     /// What a language model said, if one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opinion: Option<Opinion>,
+    /// What emm took for the best place, unless a folder had said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guess: Option<Guess>,
+    /// The confidence from which it files there by itself, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 /// One whole effect in the life of an item. Links are written once and never deleted.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Vote;
-use crate::domain::classify::Candidate;
+use crate::domain::classify::{Candidate, agrees};
 
 /// What a model is taken for before anybody said whether it is right: so many right ones, of so many. Little more than chance among
 /// five places and none: it may decide what is nearly sure, and has to earn the rest.
@@ -31,7 +31,7 @@ impl Trust {
     pub fn learn(&mut self, key: &str, code: Option<&str>, vote: Option<&Record>) {
         match (code, vote) {
             (Some(code), Some(vote)) => {
-                self.votes.insert(key.to_owned(), (vote.model.clone(), agree(&vote.code, code)));
+                self.votes.insert(key.to_owned(), (vote.model.clone(), agrees(&vote.code, code)));
             }
             _ => drop(self.votes.remove(key)),
         }
@@ -53,11 +53,6 @@ impl Trust {
         let (right, told) = (right as f64, told as f64);
         (right + BEFORE.0) / (told + BEFORE.1)
     }
-}
-
-/// Whether a vote names the place, or the category that it lies in.
-fn agree(vote: &str, code: &str) -> bool {
-    vote == code || code.split_once('.').is_some_and(|(category, _)| category == vote)
 }
 
 /// The candidates with a vote weighed in, best first. A model whose votes are no better than chance changes nothing, and what

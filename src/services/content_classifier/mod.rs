@@ -14,9 +14,9 @@ use crate::{
         cache::{Cache, Unkept},
         store::{Label, Labels, Ledger, Lesson, Structures},
     },
-    contracts::content_classifier::{Classified, Classify},
+    contracts::content_classifier::{Classified, Classify, EarnedByCategory, ListEarned, Titled},
     domain::{
-        classify::{Candidate, Document, Engine, targets},
+        classify::{Candidate, Document, Earned, Engine, Guesses, category, targets},
         jd::Structure,
     },
     life::Shutdown,
@@ -26,6 +26,7 @@ use crate::{
 
 use opinions::Opinions;
 pub use opinions::Parts as OpinionParts;
+use snapshot::Learnt;
 
 /// The engine's name and version, which stands in the journal with every decision.
 pub const ENGINE: &str = "built-in 2";
@@ -76,6 +77,8 @@ struct Inner {
 /// What is known.
 struct Known {
     engine: Engine,
+    /// What emm had guessed of what people decided.
+    guesses: Guesses,
     /// The structure that the engine ranks.
     structure: String,
     /// The last label that was learnt.
@@ -88,15 +91,16 @@ impl ContentClassifier {
     /// The service, with what it had learnt when it was stopped.
     pub async fn open(mut parts: Parts) -> Result<ContentClassifier> {
         let (path, id) = (parts.snapshot.clone(), parts.store.clone());
-        let (engine, seq) = match blocking(move || snapshot::restore(&path, &id)).await? {
-            Some((engine, seq)) if seq <= parts.labels.last().await? => (engine, seq),
-            Some((_, seq)) => {
+        let nothing = || Learnt { engine: Engine::new(Vec::new()), guesses: Guesses::default(), seq: 0 };
+        let Learnt { engine, guesses, seq } = match blocking(move || snapshot::restore(&path, &id)).await? {
+            Some(learnt) if learnt.seq <= parts.labels.last().await? => learnt,
+            Some(Learnt { seq, .. }) => {
                 tracing::info!(seq, "the store was put back to an earlier moment: its labels are learnt again");
-                (Engine::new(Vec::new()), 0)
+                nothing()
             }
-            None => (Engine::new(Vec::new()), 0),
+            None => nothing(),
         };
-        let known = RwLock::new(Known { engine, structure: String::new(), seq, between: false });
+        let known = RwLock::new(Known { engine, guesses, structure: String::new(), seq, between: false });
         let opinions = match parts.opinions.take() {
             Some(opinions) => Some(Arc::new(Opinions::open(opinions, &parts.labels, seq).await?)),
             None => None,
@@ -129,6 +133,7 @@ impl ContentClassifier {
             if let Some(code) = &lesson.code {
                 known.engine.learn(code, &lesson.key, &document(lesson));
             }
+            known.guesses.learn(&lesson.key, lesson.code.as_deref(), lesson.guess.as_ref());
         }
         let mut known = self.0.known.write();
         (known.seq, known.between) = (seq, false);
@@ -146,12 +151,12 @@ impl ContentClassifier {
     async fn save(&self) -> Result<()> {
         let service = self.clone();
         let saved = move || {
-            let (bytes, seq) = {
+            let (guesses, bytes, seq) = {
                 let known = service.0.known.read();
-                (known.engine.snapshot(), known.seq)
+                (known.guesses.clone(), known.engine.snapshot(), known.seq)
             };
             *service.0.unsaved.lock() = 0;
-            snapshot::store(&service.0.parts.snapshot, &service.0.parts.store, &bytes, seq)
+            snapshot::store(&service.0.parts.snapshot, &service.0.parts.store, &guesses, &bytes, seq)
         };
         let saved = blocking(saved).await?;
         // It only costs time at the next start.
@@ -194,7 +199,19 @@ impl Answer<Classify> for ContentClassifier {
     }
 }
 
-/// All that a ranking rests on: the content, the structure, the engine, and what this store's labels taught it.
+impl Answer<ListEarned> for ContentClassifier {
+    async fn answer(&self, request: ListEarned) -> Result<EarnedByCategory> {
+        self.catch_up().await?;
+        let structure = self.0.parts.structures.last_in_force().await?;
+        let earned = self.0.known.read().guesses.earned(request.bar);
+        let title = |code: &str| Some(structure.as_ref()?.find(code)?.title().to_owned());
+        let titled = |earned: Earned| Titled { title: title(&earned.category).unwrap_or_default(), earned };
+        Ok(EarnedByCategory { categories: earned.into_iter().map(titled).collect() })
+    }
+}
+
+/// All that a ranking rests on: the content, the structure, the engine, what this store's labels taught it, and the bar that
+/// the thresholds beside it are for.
 fn key(store: &str, seq: u64, request: &Classify) -> String {
     let mut hasher = blake3::Hasher::new();
     let fields = [&request.name, &request.title, &request.text, &request.kind];
@@ -202,7 +219,7 @@ fn key(store: &str, seq: u64, request: &Classify) -> String {
     for field in fields.into_iter().chain(&request.hints).chain(category) {
         hasher.update(&(field.len() as u64).to_le_bytes()).update(field.as_bytes());
     }
-    let shape = (request.hints.len(), request.category.is_some(), request.top);
+    let shape = (request.hints.len(), request.category.is_some(), request.top, request.bar);
     format!("classify/{ENGINE}/{store}/{seq}/{}/{shape:?}/{}", request.structure, hasher.finalize().to_hex())
 }
 
@@ -252,7 +269,9 @@ fn ranked(known: &Known, request: &Classify) -> Classified {
         None => known.engine.classify(&document, request.top),
         Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
     };
-    Classified { candidates, labels: known.seq, engine: ENGINE.to_owned() }
+    let threshold = |code: &str| Some((category(code).to_owned(), known.guesses.threshold(code, request.bar?)));
+    let thresholds = candidates.iter().filter_map(|candidate| threshold(&candidate.code)).collect();
+    Classified { candidates, labels: known.seq, engine: ENGINE.to_owned(), thresholds }
 }
 
 /// The candidates of one category: its owner has said that it is none of the others.

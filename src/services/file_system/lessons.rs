@@ -6,7 +6,7 @@ use super::{FileSystem, notes::NOTE_BYTES_MAX, reading::file_name};
 use crate::{
     backends::store::Lesson,
     domain::{
-        custody::Chain,
+        custody::{Chain, Why},
         note,
         opinion::{Record, Vote},
     },
@@ -53,15 +53,12 @@ impl FileSystem {
         let front = note::read_front_matter(&text);
         let body = text.get(front.body_offset_bytes..).unwrap_or_default();
         let name = file_name(&chain.origin.place);
-        let mut lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
-        lesson.vote = plan.why.opinion.as_ref().and_then(|opinion| match &opinion.vote {
-            Vote::Place(code) => Some(Record { model: opinion.model.clone(), code: code.clone() }),
-            Vote::Nowhere | Vote::Abstained(_) => None,
-        });
-        self.append_label(vec![lesson]).await
+        let lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
+        self.append_label(vec![with_guesses(lesson, &plan.why)]).await
     }
 
-    /// What was taught with this item is taken back.
+    /// What was taught with this item is taken back. An undo as such teaches nothing, for a whole run may be undone only to see it
+    /// done; what is undone is asked about, and the answer says what the guess was worth.
     pub(super) async fn unteach(&self, emm_id: &str) -> Result<()> {
         let taught = |chain: Chain| chain.taught || chain.plan.is_some_and(|(_, plan)| plan.why.by_person);
         if self.chains.get(emm_id).await?.is_some_and(taught) { self.forget_lesson(emm_id).await } else { Ok(()) }
@@ -92,12 +89,22 @@ impl FileSystem {
             text: body.get(..limit).unwrap_or_default().to_owned(),
             hints: front.list("tags").into_iter().filter(|tag| !tag.starts_with("jd/")).map(str::to_owned).collect(),
             vote: None,
+            guess: None,
         }
     }
+}
+
+/// The lesson of an item, with what emm and a language model had taken for its place.
+pub(super) fn with_guesses(lesson: Lesson, why: &Why) -> Lesson {
+    let vote = why.opinion.as_ref().and_then(|opinion| match &opinion.vote {
+        Vote::Place(code) => Some(Record { model: opinion.model.clone(), code: code.clone() }),
+        Vote::Nowhere | Vote::Abstained(_) => None,
+    });
+    Lesson { vote, guess: why.guess.clone(), ..lesson }
 }
 
 /// The lesson that takes back what was taught under this key.
 pub(super) fn taken_back(key: &str) -> Lesson {
     let (name, title, kind, text) = Default::default();
-    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new(), vote: None }
+    Lesson { key: key.to_owned(), code: None, name, title, kind, text, hints: Vec::new(), vote: None, guess: None }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     FileSystem,
     chains::append_now,
-    lessons::{OWNERS, taken_back},
+    lessons::{OWNERS, taken_back, with_guesses},
     reading::file_name,
 };
 use crate::{
@@ -114,13 +114,17 @@ impl FileSystem {
         let code = hints.forced_id.or(hints.category);
         // Where a person answered, confirmed or moved it, the lesson is given with that; only an edit gives it anew.
         let given = chain.is_some() && known.is_none();
+        let why = chain.as_ref().and_then(|chain| chain.plan.as_ref()).map(|(_, plan)| plan.why.clone());
         let taught = match (&emm_id, chain) {
             _ if note::opt_out(&front) => None,
             (Some(emm_id), Some(chain)) => self.moved(emm_id, &chain, path, code.as_deref()).await?,
             _ => code.map(|code| (format!("{OWNERS}{path}"), code)),
         };
         let before = known.and_then(|known| known.taught.clone());
-        let lesson = taught.as_ref().map(|(key, code)| self.lesson(key, Some(code), path, &title, &front, &doc.text));
+        let lesson = taught.as_ref().map(|(key, code)| {
+            let lesson = self.lesson(key, Some(code), path, &title, &front, &doc.text);
+            why.iter().fold(lesson, with_guesses)
+        });
         let hash = lesson.as_ref().and_then(lesson_hash);
         // The lesson of an item goes with the item, wherever its note lies now.
         let over = |key: &str| match &taught {

@@ -84,6 +84,8 @@ impl FileSystem {
             structure: decision.structure.clone(),
             title,
             opinion: decision.opinion.clone(),
+            guess: decision.guess.clone(),
+            threshold: decision.threshold,
         };
         let note_hash = blake3::hash(&bytes).to_hex().to_string();
         let trash = self.parts.clock.today();
