@@ -136,7 +136,19 @@ impl Config {
         for (key, secret) in secrets::given()? {
             figment = figment.merge((key, secret));
         }
-        figment.merge(Serialized::defaults(flags)).extract().map_err(|error| explain(&error))
+        let config: Config = figment.merge(Serialized::defaults(flags)).extract().map_err(|error| explain(&error))?;
+        config.shares_are_shares()?;
+        Ok(config)
+    }
+
+    fn shares_are_shares(&self) -> Result<(), ConfigError> {
+        let (threshold, precision) = (self.file_system_agent.threshold, self.decide.precision);
+        for (key, share) in [("file_system_agent.threshold", threshold), ("decide.precision", precision)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(ConfigError(format!("{key} = {share}: a share from 0 to 1 is wanted, such as 0.9")));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,10 @@ use super::{
     shadow,
 };
 use crate::{
-    backends::parsers::{self, Parsers},
+    backends::{
+        home::Spot,
+        parsers::{self, Parsers},
+    },
     contracts::{
         file_system::{Overview, Problem, Release, lies_in},
         file_system_agent::{Outcome, Sweep, Swept},
@@ -46,18 +49,33 @@ pub(super) async fn file(setup: &Setup, screen: &Screen, paths: &[PathBuf], move
     told(setup, screen, &swept)
 }
 
+/// Documents that were put into an inbox, and those that were not.
+struct Put {
+    inbox: Spot,
+    taken: Vec<Taken>,
+    failed: Vec<Problem>,
+}
+
 /// Puts the documents into the inbox, unless `put` says that it was done before, and sweeps over them.
 async fn put_and_sweep(
     setup: &Setup,
     screen: &Screen,
     session: &Session,
     (paths, moves): (&[PathBuf], bool),
-    put: &mut Option<(Vec<Taken>, Vec<Problem>)>,
+    put: &mut Option<Put>,
 ) -> Result<Swept> {
     session.caught_up(screen).await?;
-    let (taken, failed) = match put {
+    let inbox = session.inbox(setup).await?;
+    let Put { taken, failed, .. } = match put {
+        Some(put) if put.inbox != inbox => {
+            let was = &put.inbox;
+            return Err(Error::unavailable(format!(
+                "the documents lie in {was}, the inbox of a node that has gone, and this command files from {inbox}: start that \
+                 node again, and it files them"
+            )));
+        }
         Some(put) => put,
-        none => none.insert(put_in(setup, screen, session, paths, moves).await?),
+        none => none.insert(put_in(setup, screen, inbox, paths, moves).await?),
     };
     let mut swept = if taken.is_empty() { Swept::default() } else { sweep_of(screen, session, taken).await? };
     swept.failed.splice(0..0, failed.iter().cloned());
@@ -65,15 +83,8 @@ async fn put_and_sweep(
 }
 
 /// Copies or moves documents into the inbox; gives those that lie there and those that do not.
-async fn put_in(
-    setup: &Setup,
-    screen: &Screen,
-    session: &Session,
-    paths: &[PathBuf],
-    moves: bool,
-) -> Result<(Vec<Taken>, Vec<Problem>)> {
+async fn put_in(setup: &Setup, screen: &Screen, inbox: Spot, paths: &[PathBuf], moves: bool) -> Result<Put> {
     let bar = screen.counting("copying", paths.len());
-    let inbox = session.inbox(setup).await?;
     let intake = Intake::open(setup, &inbox)?;
     let (mut taken, mut failed) = (Vec::new(), Vec::new());
     for path in paths {
@@ -84,7 +95,7 @@ async fn put_in(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok((taken, failed))
+    Ok(Put { inbox, taken, failed })
 }
 
 /// A sweep over what was just put into the inbox.

@@ -265,9 +265,9 @@ pub enum ReviewAnswer {
     },
     /// File the items of a proposal, making the place that they miss
     Adopt {
-        /// The number of the proposal in the list
-        #[arg(value_name = "N", default_value_t = 1)]
-        proposal: usize,
+        /// The number of the proposal in the list, its title, or its code
+        #[arg(value_name = "N|TITLE")]
+        proposal: String,
         /// Another title for a new place
         #[arg(long)]
         title: Option<String>,

@@ -12,10 +12,11 @@ use super::{
     setup::{Setup, at},
 };
 use crate::{
-    backends::disk,
+    backends::{disk, llm},
     contracts::{
-        content_classifier::{ListEarned, Titled},
+        content_classifier::Titled,
         file_system::{Account, Entries, Entry, Hits, Overall, Overview, Reindex, Reindexed, Search, Verify},
+        file_system_agent::ListAutonomy,
     },
     domain::{
         classify::Earned,
@@ -37,8 +38,10 @@ struct Status {
 
 /// `emm status`.
 pub(super) async fn status(setup: &Setup, screen: &Screen, file: Option<&Path>) -> Result<Exit> {
-    let both: &[Role] = &[Role::FileSystem, Role::ContentClassifier];
-    let session = Session::open(setup, screen, if file.is_some() { &FILE_SYSTEM } else { both }).await?;
+    // What each category has earned needs no language model, nor that one is set up rightly.
+    let mut without = setup.clone();
+    without.config.llm.provider = llm::Provider::None;
+    let session = Session::open(&without, screen, if file.is_some() { &FILE_SYSTEM } else { &Role::ALL }).await?;
     let done = match file {
         Some(file) => of_file(setup, screen, &session.tools, file).await,
         None => overall(setup, screen, &session).await,
@@ -49,8 +52,7 @@ pub(super) async fn status(setup: &Setup, screen: &Screen, file: Option<&Path>) 
 
 async fn overall(setup: &Setup, screen: &Screen, session: &Session) -> Result<Exit> {
     let overview = session.tools.call(Overview {}).await?;
-    let bar = setup.config.file_system_agent.bar(&setup.config.decide);
-    let earned = session.tools.call(ListEarned { bar }).await;
+    let earned = session.tools.call(ListAutonomy {}).await;
     if let Err(error) = &earned {
         screen.remark(format_args!("what each category has earned cannot be said: {error}"));
     }

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     contracts::{
         file_system::{ListInbox, Listing, Overview},
+        file_system_agent::ListReviews,
         jd_classifier::GetStructure,
     },
     node::{Node, Start},
@@ -28,6 +29,8 @@ pub(super) struct Session {
     hosted: Option<Hosted>,
     /// The process that runs on the home, where it is not this one.
     beside: Option<u32>,
+    /// Whether it was found well after a call of it had failed.
+    retried: bool,
 }
 
 /// Roles in this very process.
@@ -42,12 +45,13 @@ impl Session {
     /// The node that was named or that runs on the home; else `roles`, hosted here.
     pub(super) async fn open(setup: &Setup, screen: &Screen, roles: &[Role]) -> Result<Session> {
         if let Some(url) = &setup.global.node {
-            return Ok(Session { tools: remote(setup, url, &Role::ALL)?, hosted: None, beside: None });
+            return Ok(Session { tools: remote(setup, url, &Role::ALL)?, hosted: None, beside: None, retried: false });
         }
         setup.check()?;
         match hold(&setup.home, screen).await? {
             Held::By(running) => {
-                Ok(Session { tools: beside(setup, &running)?, hosted: None, beside: Some(running.pid) })
+                let tools = beside(setup, &running)?;
+                Ok(Session { tools, hosted: None, beside: Some(running.pid), retried: false })
             }
             Held::Ours(lock) => Session::host(setup.home.clone(), quiet(&setup.config), roles, Some(lock), false).await,
         }
@@ -66,30 +70,46 @@ impl Session {
         let (roles, clock, listener) = (roles.to_vec(), Clock::System, None);
         let start = Start { roles, config, home, clock, listener, program, read_only };
         let node = Node::start(start).await?;
-        Ok(Session { tools: node.tools.clone(), hosted: Some(Hosted { node, limit, _lock: lock }), beside: None })
+        let (tools, hosted) = (node.tools.clone(), Some(Hosted { node, limit, _lock: lock }));
+        Ok(Session { tools, hosted, beside: None, retried: false })
     }
 
-    /// Another session, if a call failed because the node beside this command starts, leaves or has gone; else the error.
-    pub(super) async fn again(self, setup: &Setup, screen: &Screen, roles: &[Role], error: Error) -> Result<Session> {
-        let beside = self.beside.filter(|_| error.code == Code::Unavailable);
+    /// Another session, if a call failed because the node beside this command starts, leaves or has gone; else the error. One
+    /// that is well and fails once more cannot do it.
+    pub(super) async fn again(
+        mut self,
+        setup: &Setup,
+        screen: &Screen,
+        roles: &[Role],
+        error: Error,
+    ) -> Result<Session> {
+        let beside = self.beside.filter(|_| error.code == Code::Unavailable && !self.retried);
         let Some(pid) = beside else {
             self.close().await;
             return Err(error);
         };
         let began = Instant::now();
         // Who was killed holds its lock until the system has taken it apart.
-        while setup.home.running().is_some_and(|running| running.pid == pid) {
-            let answers = self.tools.call_within(GetStructure::default(), Duration::from_secs(2)).await.is_ok();
-            match answers {
-                // It is well, and cannot do this.
-                true if began.elapsed() < BUSY_PAUSE => return Err(error),
-                true => return Ok(self),
-                false if began.elapsed() > BUSY_WAIT => return Err(error),
-                false => tokio::time::sleep(BUSY_PAUSE).await,
+        while let Some(running) = setup.home.running().filter(|running| running.pid == pid) {
+            if self.answers(&running).await {
+                self.retried = true;
+                return Ok(self);
             }
+            if began.elapsed() > BUSY_WAIT {
+                return Err(error);
+            }
+            tokio::time::sleep(BUSY_PAUSE).await;
         }
         screen.remark(format_args!("the node that ran on this home has gone: going on without it"));
         Session::open(setup, screen, roles).await
+    }
+
+    /// Whether the node that runs on the home answers for the roles that it hosts.
+    async fn answers(&self, running: &Running) -> bool {
+        let (limit, hosts) = (Duration::from_secs(2), |role: Role| hosts(running, role));
+        (!hosts(Role::FileSystem) || self.tools.call_within(Overview {}, limit).await.is_ok())
+            && (!hosts(Role::FileSystemAgent) || self.tools.call_within(ListReviews {}, limit).await.is_ok())
+            && (!hosts(Role::JdClassifier) || self.tools.call_within(GetStructure::default(), limit).await.is_ok())
     }
 
     /// Whether the roles are in this process.
@@ -168,8 +188,12 @@ pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
 
 /// The roles of the node that runs on the home; the others are where that node has them, by `[peers]`.
 fn beside(setup: &Setup, running: &Running) -> Result<Tools> {
-    let hosted = |role: &Role| running.roles.is_empty() || running.roles.iter().any(|name| name == role.as_str());
-    remote(setup, &running.address, &Role::ALL.into_iter().filter(hosted).collect::<Vec<_>>())
+    let hosted: Vec<Role> = Role::ALL.into_iter().filter(|role| hosts(running, *role)).collect();
+    remote(setup, &running.address, &hosted)
+}
+
+fn hosts(running: &Running, role: Role) -> bool {
+    running.roles.is_empty() || running.roles.iter().any(|name| name == role.as_str())
 }
 
 /// These roles at one address.

@@ -20,6 +20,7 @@ pub(super) const STARTER: &str = include_str!("../../config/starter-jd.yaml");
 const CONFIG_FILE: &str = "emm.toml";
 
 /// What every command begins with.
+#[derive(Clone)]
 pub(super) struct Setup {
     pub(super) global: Global,
     pub(super) config: Config,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    content_classifier::EarnedByCategory,
     file_system::{Filed, Item, Problem},
     tool,
 };
@@ -70,6 +71,9 @@ pub struct Review {
     /// What a language model said, if one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opinion: Option<Opinion>,
+    /// The places that it was shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<String>,
 }
 
 /// What waits for a person, in the order of its places in the inbox.
@@ -86,6 +90,11 @@ pub struct Reviews {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposals: Vec<Proposal>,
 }
+
+/// What each category has earned, by the bar of this agent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListAutonomy {}
+tool!(ListAutonomy, FileSystemAgent, "list_autonomy", EarnedByCategory);
 
 /// Answers one review. Idempotent: the same answer again changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -477,3 +477,29 @@ async fn status_says_what_each_category_has_earned_and_why_by_what_it_was_filed(
     });
     assert_eq!(said["categories"][1], home, "{said}");
 }
+
+/// Somebody who orders things anew corrects nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_was_not_there_yet_is_no_mistake() {
+    let world = world(Placement::Together).await;
+    let places: Vec<String> = (0..3).map(|number| drop_letter(&world, number)).collect();
+    let swept = sweep(&world).await;
+    assert_eq!((swept.filed.len(), swept.review.len()), (3, 0), "{swept:#?}");
+    let of = |place: &str| swept.filed.iter().find(|it| it.place == place).unwrap().filed.clone();
+    let [a, b, c] = [0, 1, 2].map(|number: usize| of(&places[number]));
+    undo(&world, &a.emm_id).await;
+    assert_eq!(sweep(&world).await.review.len(), 1);
+
+    fs::write(world.path("jd.yaml"), JD.trim_end().to_owned() + "\n    \"14\": { name: Letters }\n").unwrap();
+    let now = world.call(GetStructure::default()).await.unwrap();
+    assert!(now.structure.find("14").is_some(), "a question looks at the file");
+    // In review, by confirmation of another place, and by hand.
+    let answer = AnswerReview { emm_id: a.emm_id.clone(), answer: Answered::File { code: "14".into() } };
+    world.call(answer).await.unwrap();
+    let (code, structure, run) = (Some("14".to_owned()), Some(now.hash), "test".to_owned());
+    world.call(Confirm { emm_id: b.emm_id.clone(), code, structure, run }).await.unwrap();
+    world.owner.rename(&c.note, "10-19 Life/14 Letters/moved.md");
+    world.call(Verify {}).await.unwrap();
+    assert_eq!(earned(&world).await, BTreeMap::new());
+    world.stop().await;
+}

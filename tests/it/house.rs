@@ -165,6 +165,17 @@ fn every_default_says_what_it_means() {
 }
 
 #[test]
+fn a_share_that_is_none_is_refused_by_its_name() {
+    for (flags, named) in [
+        (serde_json::json!({ "decide": { "precision": 90 } }), "decide.precision = 90"),
+        (serde_json::json!({ "file_system_agent": { "threshold": -0.1 } }), "file_system_agent.threshold = -0.1"),
+    ] {
+        let refused = emm::config::Config::load(None, &flags).unwrap_err().to_string();
+        assert!(refused.contains(named) && refused.contains("from 0 to 1"), "{refused}");
+    }
+}
+
+#[test]
 fn the_defaults_are_all_keys_there_are() {
     let config = Config::load(None, &json!({})).expect("the defaults alone are a configuration");
     let documented: BTreeSet<String> =

@@ -43,7 +43,7 @@ fn proposed(best: &str, nowhere: &[&str], others: &[&str]) -> Vec<Proposal> {
     let waiting: Vec<Waiting<'_>> = ids
         .iter()
         .zip(titles)
-        .map(|(emm_id, (title, nowhere))| Waiting { emm_id, title, best: Some(best), nowhere })
+        .map(|(emm_id, (title, nowhere))| Waiting { emm_id, title, best: Some(best), nowhere, shown: &[] })
         .collect();
     proposals(&waiting, &structure())
 }
@@ -102,6 +102,18 @@ fn each_place_has_a_number_of_its_own() {
     let bicycles = ["My bicycles", "Bicycles: insurance", "Bicycles stolen"];
     let found = proposed("13.11", &bicycles, &[]);
     assert_eq!((named(&found), found[0].exists), (vec![("13.14 Bicycles".to_owned(), 3)], true));
+}
+
+#[test]
+fn what_the_model_was_shown_and_did_not_want_is_not_proposed() {
+    let ids = ["1", "2", "3", "4"];
+    let titled = |shown: &[String]| {
+        let waiting =
+            ids.map(|emm_id| Waiting { emm_id, title: "Bicycles", best: Some("13.11"), nowhere: true, shown });
+        named(&proposals(&waiting, &structure()))
+    };
+    assert_eq!(titled(&["13.11".into()]), [("13.14 Bicycles".to_owned(), 4)]);
+    assert_eq!(titled(&["13.14".into()]), []);
 }
 
 /// Three documents about one thing, one about another, and a model that wants them nowhere.
@@ -172,11 +184,11 @@ async fn a_script_adopts_a_proposal_and_takes_it_back() {
         let listed = place.run(&["review"]);
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         assert!(text.contains("proposal 1: 3 items would fit a new 13.15 Solar panels"), "{text}");
-        assert_eq!(place.run(&["--dry-run", "review", "adopt"]).status.code(), Some(0));
+        assert_eq!(place.run(&["--dry-run", "review", "adopt", "1"]).status.code(), Some(0));
         assert!(notes(&place).is_empty());
         assert_eq!(place.run(&["review", "adopt", "2"]).status.code(), Some(1));
 
-        let adopted = place.json(&["review", "adopt", "--title", "Solar roof"]);
+        let adopted = place.json(&["review", "adopt", "solar panels", "--title", "Solar roof"]);
         assert_eq!((adopted["code"].clone(), adopted["failed"].clone()), (json!("13.15"), json!([])), "{adopted}");
         let expected = NOTES.map(|which| format!("10-19 Life/13 Home/13.15 Solar roof/Solar panels {which}.md"));
         assert_eq!(notes(&place), expected);
@@ -215,5 +227,32 @@ async fn a_person_adopts_a_proposal_with_two_keys() {
         terminal.shows("4 answered; nothing waits any more");
         assert_eq!(terminal.ended(), 0);
         assert_eq!(place.verify("answered"), 4);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_where_nothing_can_be_filed_is_made_once() {
+    let server = server().await;
+    tokio::task::block_in_place(|| {
+        let place = home(&server);
+        // What is in the way of its folder.
+        place.owner.write("vault", "10-19 Life/13 Home/13.15 Solar panels", b"a file of its owner's");
+        let output = place.run(&["--json", "review", "adopt", "1"]);
+        let adopted: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{adopted}");
+        assert_eq!((adopted["code"].clone(), adopted["filed"].clone()), (json!("13.15"), json!([])), "{adopted}");
+        assert_eq!(adopted["failed"].as_array().unwrap().len(), 3, "{adopted}");
+        let made: Vec<String> = place.owner.files("store/ids").into_keys().collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+
+        // The way is free again.
+        fs::remove_file(place.path("vault/10-19 Life/13 Home/13.15 Solar panels")).unwrap();
+        let adopted = place.json(&["review", "adopt", "13.15"]);
+        assert_eq!(adopted["filed"].as_array().unwrap().len(), 3, "{adopted}");
+        assert_eq!(
+            notes(&place),
+            NOTES.map(|which| format!("10-19 Life/13 Home/13.15 Solar panels/Solar panels {which}.md"))
+        );
+        assert_eq!(place.verify("adopted"), 4);
     });
 }

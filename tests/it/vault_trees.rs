@@ -144,12 +144,12 @@ fn only_temporaries_of_the_tag_are_discarded() {
     let in_vault = |name: &str| dir.path().join("a").join(name);
     fs::create_dir(in_vault("")).unwrap();
     let ours = hash(&thing(other.path(), &outside));
-    let temporaries = ["", ".3", "-aside"].map(|which| format!(".{TAG}{which}.emm-tmp"));
+    let temporaries = ["", ".3", "-swap"].map(|which| format!(".{TAG}{which}.emm-tmp"));
     for name in temporaries.iter().map(String::as_str).chain([".another.emm-tmp"]) {
         fs::rename(thing(&in_vault(""), &outside), in_vault(name)).unwrap();
     }
     thing(&in_vault(""), &outside);
-    let edited = in_vault(&format!(".{TAG}-aside.1.emm-tmp"));
+    let edited = in_vault(&format!(".{TAG}-swap.1.emm-tmp"));
     fs::create_dir(&edited).unwrap();
     fs::write(edited.join("edit"), "the owner's edit").unwrap();
     let discarded = folder.discard_temporaries("a/thing", TAG, &[ours]).unwrap();

@@ -232,6 +232,8 @@ pub(super) fn question(turn: &Turn) -> Result<Review> {
         return Err(Error::internal(format!("thread {} has nothing to ask: {}", turn.thread, json!(*turn.state))));
     };
     let Understood { title, excerpt, mut candidates, opinion, .. } = turn.state.get(channel::UNDERSTOOD)?;
+    let asked = candidates.iter().filter(|_| opinion.is_some());
+    let shown = asked.map(|candidate| candidate.code.clone()).collect();
     candidates.truncate(3);
-    Ok(Review { item: turn.state.get(channel::ITEM)?, title, excerpt, reason, candidates, opinion })
+    Ok(Review { item: turn.state.get(channel::ITEM)?, title, excerpt, reason, candidates, opinion, shown })
 }

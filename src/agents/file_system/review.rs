@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     contracts::{
+        content_classifier::{EarnedByCategory, ListEarned},
         file_system::{Decision, Entries, Filed, Held, History, Item},
-        file_system_agent::{AnswerReview, Answered, ListReviews, Review, Reviews, Settled},
+        file_system_agent::{AnswerReview, Answered, ListAutonomy, ListReviews, Review, Reviews, Settled},
         jd_classifier::{GetStructure, Lookup, Published},
     },
     domain::{
@@ -34,10 +35,12 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
         return Ok(Outcome::Interrupt(serde_json::to_value(question)?));
     };
     let understood: Understood = turn.state.get(channel::UNDERSTOOD)?;
+    // What was not there when emm guessed, it could not know.
+    let asked = Some(turn.state.get::<String>(channel::STRUCTURE)?);
     let guess = decide::guess(&turn.state.get(channel::ITEM)?, &understood);
     // A person answers by the structure of now, not by that of the question.
     let Published { hash, .. } = context.tools.call(GetStructure::default()).await?;
-    let decision = |code: String| Decision {
+    let decision = |code: String, guess| Decision {
         code,
         structure: hash,
         confidence: 1.0,
@@ -50,14 +53,17 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
     };
     let verdict = match serde_json::from_value(answer)? {
         Answered::Skip => Verdict::Skip,
-        Answered::New { category, title } => Verdict::New { decision: decision(category.clone()), category, title },
+        Answered::New { category, title } => {
+            Verdict::New { decision: decision(category.clone(), None), category, title }
+        }
         Answered::File { code } => {
             let place = context.tools.call(Lookup { code, structure: None }).await?;
             if !place.files {
                 let message = format!("{} {} holds no documents; choose an id of it", place.code, place.title);
                 return Err(Error::invalid(message));
             }
-            Verdict::File(decision(place.code))
+            let known = context.tools.call(Lookup { code: place.code.clone(), structure: asked }).await.is_ok();
+            Verdict::File(decision(place.code, guess.filter(|_| known)))
         }
     };
     Outcome::set(channel::VERDICT, &verdict)
@@ -77,6 +83,13 @@ impl Answer<ListReviews> for FileSystemAgent {
         reviews.sort_by(|a, b| a.item.place.cmp(&b.item.place));
         let proposals = self.proposals(&reviews).await?;
         Ok(Reviews { reviews, proposals })
+    }
+}
+
+impl Answer<ListAutonomy> for FileSystemAgent {
+    async fn answer(&self, _: ListAutonomy) -> Result<EarnedByCategory> {
+        let context = &self.0.context;
+        context.tools.call(ListEarned { bar: context.bar }).await
     }
 }
 
@@ -165,6 +178,7 @@ fn waiting_item(review: &Review) -> Waiting<'_> {
         title: &review.title,
         best: review.candidates.first().map(|best| best.code.as_str()),
         nowhere: review.opinion.as_ref().is_some_and(|opinion| opinion.vote == Vote::Nowhere),
+        shown: &review.shown,
     }
 }
 

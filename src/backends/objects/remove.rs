@@ -63,15 +63,22 @@ impl Bucket {
         let (end, mut pause) = (Instant::now() + self.server.patience, PAUSES.0);
         let said = loop {
             // A condition that does not hold: whoever knows conditions refuses.
-            let said = self.delete(&path, Some("0123456789abcdef0123456789abcdef")).await?;
-            if !is_busy(said) || Instant::now() + pause > end {
-                break said;
+            let busy = match self.delete(&path, Some("0123456789abcdef0123456789abcdef")).await {
+                Ok(status) if !is_busy(status) => break Ok(status),
+                Ok(status) => format!("the server said {status}"),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() + pause > end {
+                // Whether it knows conditions is not known then, and must not be guessed.
+                break Err(ObjectsError::Unable(format!(
+                    "how {self} takes objects away could not be tried out: {busy}"
+                )));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
         };
         self.take_back(&name).await;
-        let knows = said == StatusCode::PRECONDITION_FAILED;
+        let knows = said? == StatusCode::PRECONDITION_FAILED;
         Ok(self.with(if knows { Removal::Conditional } else { Removal::Looked }))
     }
 

@@ -1,7 +1,7 @@
 //! A folder as vault: what a killed writer left, and nothing else, is cleared away.
 //!
 //! What was half written lies under a name with the tag of its item. A folder that was set aside on its way out has a name
-//! of its own kind, `.{tag}-aside.emm-tmp`, and goes only if its content is known to be ours.
+//! of its own kind, `.{tag}-swap.emm-tmp`, and goes only if its content is known to be ours.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -65,5 +65,5 @@ impl Folder {
 
 /// The tag of what is set aside.
 pub(super) fn aside_tag(tag: &str) -> String {
-    format!("{tag}-aside")
+    format!("{tag}-swap")
 }

@@ -30,6 +30,9 @@ pub struct Listed {
     pub modified_ns: i64,
 }
 
+/// Folders by the bytes of all that lies in them, each in order of their paths.
+pub type Weights = BTreeMap<u64, Vec<String>>;
+
 /// What a vault holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -54,22 +57,21 @@ impl Folder {
         Ok(sorted(listing))
     }
 
-    /// The folders whose files, hidden ones and those of repositories too, have `bytes` in all; in order of their paths.
+    /// The folders that would be listed, by the bytes of all their files, hidden ones and those of repositories too.
     ///
     /// # Errors
-    /// When the vault itself cannot be read; what else cannot be is left out.
-    pub fn folders_of(&self, bytes: u64) -> Result<Vec<String>, VaultError> {
+    /// When the vault itself cannot be read; what else cannot be is left out, and all beyond the configured number of files.
+    pub fn weights(&self) -> Result<Weights, VaultError> {
         let root = self.inner.parents.open("").map_err(|error| VaultError::of("", error))?;
-        let mut found = Vec::new();
+        let (mut weights, mut left) = (Weights::default(), self.inner.settings.listed_files_max);
         for name in disk::names(&root.fd).map_err(|error| VaultError::of("", error))? {
-            if !is_skipped(&name.to_string_lossy()) {
-                weigh(&root.fd, &name, Some(name.to_str().unwrap_or_default()), 1, &mut |path, weight| {
-                    found.extend((weight == bytes).then(|| path.to_owned()));
-                });
+            let shown = name.to_str().filter(|name| !is_skipped(name));
+            if shown.is_some() {
+                weigh(&root.fd, &name, shown, 1, &mut left, &mut weights);
             }
         }
-        found.sort_unstable();
-        Ok(found)
+        weights.values_mut().for_each(|paths| paths.sort_unstable());
+        Ok(weights)
     }
 
     fn walk(&self, folder: &OwnedFd, path: &str, depth: usize, listing: &mut Listing) -> Result<(), VaultError> {
@@ -142,23 +144,34 @@ impl Folder {
     }
 }
 
-/// The bytes of what has this name. Tells those of each folder that would be listed; without a `path` of none.
-fn weigh(folder: &OwnedFd, name: &OsStr, path: Option<&str>, depth: usize, tell: &mut impl FnMut(&str, u64)) -> u64 {
+/// The bytes of what has this name. Notes those of each folder that would be listed; without a `path` of none.
+fn weigh(
+    folder: &OwnedFd,
+    name: &OsStr,
+    path: Option<&str>,
+    depth: usize,
+    left: &mut usize,
+    weights: &mut Weights,
+) -> u64 {
     let Ok(stat) = disk::stat(folder, name) else { return 0 };
+    *left = left.saturating_sub(1);
+    if *left == 0 {
+        return 0;
+    }
     match disk::file_type(&stat) {
         FileType::RegularFile => disk::size_bytes(&stat),
         FileType::Directory if depth <= TREE_DEPTH_MAX => {
             let Ok(inner) = disk::open_folder(folder, name) else { return 0 };
             let names = disk::names(&inner).unwrap_or_default();
             let below = path.filter(|_| !names.iter().any(|name| name == REPOSITORY));
-            let weights = names.iter().map(|name| {
+            let inner_weights = names.iter().map(|name| {
                 let shown = name.to_str().filter(|name| !is_skipped(name));
                 let path = below.zip(shown).map(|(path, name)| format!("{path}/{name}"));
-                weigh(&inner, name, path.as_deref(), depth + 1, tell)
+                weigh(&inner, name, path.as_deref(), depth + 1, left, weights)
             });
-            let weight = weights.sum();
+            let weight = inner_weights.sum();
             if let Some(path) = path {
-                tell(path, weight);
+                weights.entry(weight).or_default().push(path.to_owned());
             }
             weight
         }
@@ -167,21 +180,26 @@ fn weigh(folder: &OwnedFd, name: &OsStr, path: Option<&str>, depth: usize, tell:
 }
 
 impl Objects {
-    /// As [`Folder::folders_of`].
+    /// As [`Folder::weights`].
     ///
     /// # Errors
     /// As [`Objects::list`].
-    pub async fn folders_of(&self, bytes: u64) -> Result<Vec<String>, VaultError> {
-        let folders = self.list().await?.folders;
+    pub async fn weights(&self) -> Result<Weights, VaultError> {
         let listed = self.inner.bucket.list("", self.inner.settings.listed_files_max).await;
         let objects = listed.map_err(|error| of("", error))?;
-        let mut weights: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut bytes: BTreeMap<String, u64> = BTreeMap::new();
         for (key, object) in &objects {
             for (at, _) in key.match_indices('/') {
-                *weights.entry(key.get(..at).unwrap_or_default()).or_default() += object.size_bytes;
+                *bytes.entry(key.get(..at).unwrap_or_default().to_owned()).or_default() += object.size_bytes;
             }
         }
-        Ok(folders.into_iter().filter(|folder| weights.get(folder.as_str()) == Some(&bytes)).collect())
+        let mut listing = Listing::default();
+        enter(&Branch::of(objects), "", 0, &mut listing);
+        let mut weights = Weights::default();
+        for folder in sorted(listing).folders {
+            weights.entry(bytes.get(&folder).copied().unwrap_or_default()).or_default().push(folder);
+        }
+        Ok(weights)
     }
 
     /// As [`Folder::list`], of what lies below the prefix of the vault.

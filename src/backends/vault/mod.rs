@@ -26,7 +26,7 @@ use blake3::Hash;
 pub use discard::Discarded;
 pub use error::VaultError;
 pub use folder::{Created, Folder, Removed, Stat};
-pub use list::{Listed, Listing};
+pub use list::{Listed, Listing, Weights};
 pub use objects::Objects;
 pub(crate) use objects::of;
 pub use paths::split;
@@ -280,17 +280,17 @@ impl Vault {
         }
     }
 
-    /// The folders whose files have `bytes` in all; see [`Folder::folders_of`].
+    /// The folders by the bytes of all their files; see [`Folder::weights`].
     ///
     /// # Errors
     /// As there.
-    pub async fn folders_of(&self, bytes: u64) -> Result<Vec<String>, VaultError> {
+    pub async fn weights(&self) -> Result<Weights, VaultError> {
         match self {
             Self::Folder(folder) => {
                 let folder = folder.clone();
-                blocking(move || folder.folders_of(bytes)).await
+                blocking(move || folder.weights()).await
             }
-            Self::Objects(objects) => objects.folders_of(bytes).await,
+            Self::Objects(objects) => objects.weights().await,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     contracts::{
         file_system::{Filed, Problem},
         file_system_agent::{Answered, ListReviews},
+        jd_classifier::{GetStructure, Published},
     },
     domain::{
         jd::{self, Level},
@@ -72,9 +73,6 @@ pub(super) fn by_hand(proposal: &Proposal) -> Option<String> {
 
 /// Files all its documents there; the first of them makes the place if it is new.
 pub(super) async fn adopt(tools: &Tools, proposal: &Proposal, title: &str) -> Result<Adopted> {
-    if let Some(how) = by_hand(proposal) {
-        return Err(Error::invalid(how));
-    }
     let category = jd::category_of(&proposal.code).unwrap_or_default();
     let code = proposal.exists.then(|| proposal.code.clone());
     let mut adopted = Adopted { code, filed: Vec::new(), failed: Vec::new() };
@@ -88,9 +86,36 @@ pub(super) async fn adopt(tools: &Tools, proposal: &Proposal, title: &str) -> Re
             // Answered elsewhere or taken back meanwhile: the others are none the worse for it.
             Err(error) => adopted.failed.push(Problem { place: emm_id.clone(), reason: error.message }),
         }
-        adopted.code = adopted.code.or_else(|| adopted.filed.first().map(|filed| filed.code.clone()));
+        if adopted.code.is_none() {
+            // The place is made before anything is filed there, and is there though that failed: never a second one.
+            adopted.code = match adopted.filed.first() {
+                Some(filed) => Some(filed.code.clone()),
+                None => made(tools, &category, title).await?,
+            };
+        }
+        if adopted.code.is_none() && !adopted.failed.is_empty() {
+            // Without a place the others would fail in the same way.
+            break;
+        }
     }
     Ok(adopted)
+}
+
+/// The id of this title in a category, if there is one.
+async fn made(tools: &Tools, category: &str, title: &str) -> Result<Option<String>> {
+    let Published { structure, .. } = tools.call(GetStructure::default()).await?;
+    let ids = structure.category(category).map(|category| category.ids.as_slice()).unwrap_or_default();
+    Ok(ids.iter().find(|id| id.title == title).map(|id| id.code.clone()))
+}
+
+/// The proposal with this number in the list, this title, or this code.
+fn find<'a>(proposals: &'a [Proposal], wanted: &str) -> Result<&'a Proposal> {
+    let number = wanted.parse::<usize>().ok();
+    let mut named = proposals.iter().enumerate().filter(|(at, it)| {
+        number == Some(at + 1) || it.code == wanted || it.title.to_lowercase() == wanted.to_lowercase()
+    });
+    let missing = || format!("there is no proposal {wanted:?}: 'emm review' lists {}", proposals.len());
+    named.next().map(|(_, proposal)| proposal).ok_or_else(|| Error::not_found(missing()))
 }
 
 /// `emm review adopt`.
@@ -98,13 +123,22 @@ pub(super) async fn by_script(
     setup: &Setup,
     screen: &Screen,
     session: &Session,
-    number: usize,
+    wanted: &str,
     title: Option<String>,
 ) -> Result<Exit> {
     let proposals = session.tools.call(ListReviews {}).await?.proposals;
-    let proposal = number.checked_sub(1).and_then(|at| proposals.get(at)).ok_or_else(|| {
-        Error::not_found(format!("there is no proposal {number}: 'emm review' lists {}", proposals.len()))
-    })?;
+    let proposal = find(&proposals, wanted)?;
+    if let Some(how) = by_hand(proposal) {
+        return Err(Error::invalid(how));
+    }
+    if title.is_some() && proposal.exists {
+        return Err(Error::invalid(format!(
+            "{} is there already, as {}: leave --title out",
+            proposal.code, proposal.title
+        )));
+    }
+    // The list may have changed since it was looked at.
+    screen.remark(headline(proposal));
     if setup.global.dry_run {
         screen.line(format_args!("would file {} items under {}", proposal.items.len(), proposal.code));
         return Ok(Exit::Done);

@@ -80,7 +80,7 @@ async fn by_script(setup: &Setup, screen: &Screen, session: &Session, answer: Re
             })?;
             Ok(Exit::Review)
         }
-        ReviewAnswer::Adopt { proposal, title } => missing::by_script(setup, screen, session, proposal, title).await,
+        ReviewAnswer::Adopt { proposal, title } => missing::by_script(setup, screen, session, &proposal, title).await,
         ReviewAnswer::Accept { item, place } => {
             let review = find(&session.tools, &item).await?;
             let code = code(&review, &place)?;

@@ -33,6 +33,8 @@ pub struct Waiting<'a> {
     pub best: Option<&'a str>,
     /// Whether a model wants it in none of the places that it was shown.
     pub nowhere: bool,
+    /// Those places.
+    pub shown: &'a [String],
 }
 
 /// A place that documents would fit, with its evidence.
@@ -62,7 +64,7 @@ pub fn proposals(waiting: &[Waiting<'_>], structure: &Structure) -> Vec<Proposal
         let (fitting, rest): (Vec<_>, Vec<_>) =
             homeless.into_iter().partition(|it| phrases(it.title).contains_key(&shared));
         homeless = rest;
-        found.extend(proposal(&shared, &fitting, structure, &mut taken));
+        found.extend(proposal(&shared, fitting, structure, &mut taken));
     }
     found
 }
@@ -126,7 +128,7 @@ fn stem(word: &str) -> String {
 /// The place of the documents that share a phrase; nothing if none can be had.
 fn proposal(
     shared: &[String],
-    fitting: &[&Waiting<'_>],
+    mut fitting: Vec<&Waiting<'_>>,
     structure: &Structure,
     taken: &mut BTreeSet<String>,
 ) -> Option<Proposal> {
@@ -134,13 +136,20 @@ fn proposal(
     let title = capitalised(most_frequent(written.into_iter())?);
     let called_so = |place: &jd::Place<'_>| place.title().to_lowercase() == title.to_lowercase();
     let (code, exists) = match structure.targets().into_iter().find(called_so) {
-        Some(place) => (place.code().to_owned(), true),
+        Some(place) => {
+            // It was there to be chosen, and was not.
+            fitting.retain(|it| it.shown.iter().all(|shown| shown != place.code()));
+            (place.code().to_owned(), true)
+        }
         None => {
             let category = |code: &str| jd::category_of(code).unwrap_or_else(|| code.to_owned());
             let best: Vec<String> = fitting.iter().filter_map(|it| it.best.map(category)).collect();
             (next_place(most_frequent(best.iter().map(String::as_str))?, structure, taken)?, false)
         }
     };
+    if fitting.len() < ITEMS_MIN {
+        return None;
+    }
     taken.insert(code.clone());
     let items = fitting.iter().map(|it| it.emm_id.to_owned()).collect();
     let examples = fitting.iter().take(EXAMPLES_MAX).map(|it| it.title.to_owned()).collect();

@@ -16,6 +16,7 @@ use super::{
     FileSystem,
     folders::{Folders, folders},
     lessons::OWNERS,
+    moved::Whereabouts,
     notes::{Batch, Known, is_note, stamp},
 };
 use crate::{
@@ -242,8 +243,7 @@ impl FileSystem {
         if let Some(original) = &plan.original
             && !self.is_original(&chain, original).await
         {
-            let listing = self.parts.vault.list().await?;
-            self.follow_original(emm_id, &chain, &listing).await?;
+            self.follow_original(emm_id, &chain, &Whereabouts::of(&self.parts.vault)).await?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl FileSystem {
         let body = text.get(front.body_offset_bytes..).unwrap_or_default();
         let name = file_name(&chain.origin.place);
         let lesson = self.lesson(emm_id, Some(code), name, &plan.why.title, &front, body);
-        self.append_label(vec![with_guesses(lesson, &plan.why)]).await
+        self.append_label(vec![self.with_guesses(lesson, &plan.why).await?]).await
     }
 
     /// What was taught with this item is taken back. An undo as such teaches nothing, for a whole run may be undone only to see it
@@ -62,6 +62,23 @@ impl FileSystem {
     pub(super) async fn unteach(&self, emm_id: &str) -> Result<()> {
         let taught = |chain: Chain| chain.taught || chain.plan.is_some_and(|(_, plan)| plan.why.by_person);
         if self.chains.get(emm_id).await?.is_some_and(taught) { self.forget_lesson(emm_id).await } else { Ok(()) }
+    }
+
+    /// The lesson of an item, with what emm and a language model had taken for its place. A place that was not there then is no
+    /// mistake of emm's: its owner has ordered things anew.
+    pub(super) async fn with_guesses(&self, lesson: Lesson, why: &Why) -> Result<Lesson> {
+        let vote = why.opinion.as_ref().and_then(|opinion| match &opinion.vote {
+            Vote::Place(code) => Some(Record { model: opinion.model.clone(), code: code.clone() }),
+            Vote::Nowhere | Vote::Abstained(_) => None,
+        });
+        let guess = match (&why.guess, &lesson.code) {
+            (Some(guess), Some(code)) => {
+                let there = self.structure(&why.structure).await?.find(code).is_some();
+                there.then(|| guess.clone())
+            }
+            _ => None,
+        };
+        Ok(Lesson { vote, guess, ..lesson })
     }
 
     /// Takes back what was taught under this key.
@@ -92,15 +109,6 @@ impl FileSystem {
             guess: None,
         }
     }
-}
-
-/// The lesson of an item, with what emm and a language model had taken for its place.
-pub(super) fn with_guesses(lesson: Lesson, why: &Why) -> Lesson {
-    let vote = why.opinion.as_ref().and_then(|opinion| match &opinion.vote {
-        Vote::Place(code) => Some(Record { model: opinion.model.clone(), code: code.clone() }),
-        Vote::Nowhere | Vote::Abstained(_) => None,
-    });
-    Lesson { vote, guess: why.guess.clone(), ..lesson }
 }
 
 /// The lesson that takes back what was taught under this key.

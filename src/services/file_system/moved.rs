@@ -1,11 +1,44 @@
 //! Originals that their owner moved inside the vault: found by what they are, followed, and never moved back.
 
+use tokio::sync::OnceCell;
+
 use super::{FileSystem, chains::append_now};
 use crate::{
-    backends::vault::Listing,
+    backends::vault::{Vault, Weights},
     domain::custody::{Chain, Effect},
     rpc::Result,
 };
+
+/// Where an original may be: the files of a vault by their bytes, and its folders, each looked at once and when they are
+/// wanted.
+pub(super) struct Whereabouts<'a> {
+    vault: &'a Vault,
+    files: OnceCell<Weights>,
+    folders: OnceCell<Weights>,
+}
+
+impl Whereabouts<'_> {
+    pub(super) fn of(vault: &Vault) -> Whereabouts<'_> {
+        Whereabouts { vault, files: OnceCell::new(), folders: OnceCell::new() }
+    }
+
+    /// What has the size of the original, in the order of the paths.
+    async fn of_size(&self, bytes: u64, folder: bool) -> Result<&[String]> {
+        let weights = match folder {
+            true => self.folders.get_or_try_init(|| self.vault.weights()).await?,
+            false => self.files.get_or_try_init(|| self.sizes()).await?,
+        };
+        Ok(weights.get(&bytes).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    async fn sizes(&self) -> Result<Weights> {
+        let mut sizes = Weights::default();
+        for file in self.vault.list().await?.files {
+            sizes.entry(file.size_bytes).or_default().push(file.path);
+        }
+        Ok(sizes)
+    }
+}
 
 impl FileSystem {
     /// Looks for an original that is not where the journal has it, and says in the journal where it is; gives the chain then.
@@ -15,19 +48,15 @@ impl FileSystem {
         &self,
         emm_id: &str,
         chain: &Chain,
-        listing: &Listing,
+        whereabouts: &Whereabouts<'_>,
     ) -> Result<Option<Chain>> {
         let original = chain.plan.as_ref().and_then(|(_, plan)| plan.original.clone());
         let Some(from) = original.filter(|_| chain.in_vault()) else { return Ok(None) };
         if self.is_original(chain, &from).await {
             return Ok(None);
         }
-        let candidates = match chain.origin.folder {
-            true => self.parts.vault.folders_of(chain.origin.bytes).await?,
-            false => of_size(chain.origin.bytes, listing),
-        };
-        for path in candidates {
-            if !self.is_original(chain, &path).await {
+        for path in whereabouts.of_size(chain.origin.bytes, chain.origin.folder).await? {
+            if !self.is_original(chain, path).await {
                 continue;
             }
             tracing::info!(emm_id, from, original = path, "its owner moved the original");
@@ -50,23 +79,14 @@ impl FileSystem {
 
     /// Follows the folders that are one thing: what lies in them is none of its owner's notes, wherever they are.
     pub(super) async fn follow_trees(&self) -> Result<()> {
-        let mut listing = None;
+        let whereabouts = Whereabouts::of(&self.parts.vault);
         for (emm_id, path) in self.chains.trees_by_item().await? {
             if self.parts.vault.exists(&path).await? {
                 continue;
             }
             let Some(chain) = self.chains.get(&emm_id).await? else { continue };
-            let listing = match &mut listing {
-                Some(listing) => listing,
-                none => none.insert(self.parts.vault.list().await?),
-            };
-            self.follow_original(&emm_id, &chain, listing).await?;
+            self.follow_original(&emm_id, &chain, &whereabouts).await?;
         }
         Ok(())
     }
-}
-
-/// The files of a size, in the order of their paths.
-fn of_size(bytes: u64, listing: &Listing) -> Vec<String> {
-    listing.files.iter().filter(|file| file.size_bytes == bytes).map(|file| file.path.clone()).collect()
 }

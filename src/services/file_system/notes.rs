@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     FileSystem,
     chains::append_now,
-    lessons::{OWNERS, taken_back, with_guesses},
+    lessons::{OWNERS, taken_back},
     reading::file_name,
 };
 use crate::{
@@ -121,10 +121,16 @@ impl FileSystem {
             _ => code.map(|code| (format!("{OWNERS}{path}"), code)),
         };
         let before = known.and_then(|known| known.taught.clone());
-        let lesson = taught.as_ref().map(|(key, code)| {
-            let lesson = self.lesson(key, Some(code), path, &title, &front, &doc.text);
-            why.iter().fold(lesson, with_guesses)
-        });
+        let lesson = match &taught {
+            Some((key, code)) => {
+                let lesson = self.lesson(key, Some(code), path, &title, &front, &doc.text);
+                Some(match &why {
+                    Some(why) => self.with_guesses(lesson, why).await?,
+                    None => lesson,
+                })
+            }
+            None => None,
+        };
         let hash = lesson.as_ref().and_then(lesson_hash);
         // The lesson of an item goes with the item, wherever its note lies now.
         let over = |key: &str| match &taught {

@@ -1,8 +1,8 @@
 //! The account of custody: every item that the journal has, and where its bytes are.
 
-use super::{FileSystem, holding::NEVER};
+use super::{FileSystem, holding::NEVER, moved::Whereabouts};
 use crate::{
-    backends::{inbox::InboxError, vault::Listing},
+    backends::inbox::InboxError,
     contracts::file_system::{Account, Problem},
     domain::custody::{Chain, Plan, Standing},
     life::Shutdown,
@@ -22,10 +22,10 @@ impl FileSystem {
         let seen = self.chains.heal().await?;
         // What its owner moved a moment ago is no loss.
         self.scan(&Shutdown::new()).await?;
-        let listing = self.parts.vault.list().await?;
+        let whereabouts = Whereabouts::of(&self.parts.vault);
         let mut account = Account { seen, ..Account::default() };
         for (emm_id, chain) in self.chains.all(None).await? {
-            let finding = self.account_for(&emm_id, &chain, &listing, &mut account).await?;
+            let finding = self.account_for(&emm_id, &chain, &whereabouts, &mut account).await?;
             match finding {
                 Finding::Whole => account.accounted += 1,
                 Finding::Edited(note) => {
@@ -46,13 +46,13 @@ impl FileSystem {
         &self,
         emm_id: &str,
         chain: &Chain,
-        listing: &Listing,
+        whereabouts: &Whereabouts<'_>,
         account: &mut Account,
     ) -> Result<Finding> {
         match (chain.standing, &chain.plan) {
             (Standing::Filed | Standing::Confirmed, Some((_, plan))) => {
                 account.filed += 1;
-                self.in_vault(emm_id, chain, plan, listing).await
+                self.in_vault(emm_id, chain, plan, whereabouts).await
             }
             (Standing::Quarantined, _) => {
                 account.quarantined += 1;
@@ -67,7 +67,7 @@ impl FileSystem {
                 account.waiting += 1;
                 match self.in_inbox(chain).await? {
                     Finding::Whole => Ok(Finding::Whole),
-                    _ => self.in_vault(emm_id, chain, plan, listing).await,
+                    _ => self.in_vault(emm_id, chain, plan, whereabouts).await,
                 }
             }
             // Gone, or other bytes in its place: its owner's doing, for emm only moves it with a link.
@@ -83,7 +83,13 @@ impl FileSystem {
     }
 
     /// A filed item: its original as it was, or its note as it was or as its owner edited it.
-    async fn in_vault(&self, emm_id: &str, chain: &Chain, plan: &Plan, listing: &Listing) -> Result<Finding> {
+    async fn in_vault(
+        &self,
+        emm_id: &str,
+        chain: &Chain,
+        plan: &Plan,
+        whereabouts: &Whereabouts<'_>,
+    ) -> Result<Finding> {
         let note = self.parts.vault.hash(&plan.note).await.ok().map(|(hash, _)| hash.to_hex().to_string());
         let edited = note.as_deref() != Some(plan.note_hash.as_str());
         let Some(original) = &plan.original else {
@@ -97,7 +103,7 @@ impl FileSystem {
         match self.original_hash(original, chain.origin.folder).await {
             Ok(hash) if hash.to_hex().as_str() == chain.origin.hash => Ok(whole()),
             // Somewhere else in the vault, as it was: its owner moved it, and may have put something else in its place.
-            _ if self.follow_original(emm_id, chain, listing).await?.is_some() => Ok(whole()),
+            _ if self.follow_original(emm_id, chain, whereabouts).await?.is_some() => Ok(whole()),
             Ok(_) => Ok(Finding::Violation(format!("the original {original} was changed"))),
             Err(_) => Ok(Finding::Violation(self.missing(emm_id, original, plan).await?)),
         }
