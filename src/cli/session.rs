@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
 use super::{screen::Screen, setup::Setup};
 use crate::{
     backends::{
@@ -171,7 +176,10 @@ pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
     let began = Instant::now();
     let mut busy = None;
     loop {
-        if let Some(running) = home.running() {
+        // One that was killed holds its lock for a moment more.
+        if let Some(running) = home.running()
+            && (lives(&running).await || began.elapsed() > BUSY_WAIT)
+        {
             return Ok(Held::By(running));
         }
         match home.lock() {
@@ -190,6 +198,18 @@ pub(super) async fn hold(home: &Home, screen: &Screen) -> Result<Held> {
 fn beside(setup: &Setup, running: &Running) -> Result<Tools> {
     let hosted: Vec<Role> = Role::ALL.into_iter().filter(|role| hosts(running, *role)).collect();
     remote(setup, &running.address, &hosted)
+}
+
+/// Whether the process answers: connections are made for one that was killed too, until the system has taken it apart.
+async fn lives(running: &Running) -> bool {
+    let address = running.address.trim_start_matches("http://");
+    let answer = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let ask = format!("GET /livez HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await?;
+        stream.read_u8().await
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(2), answer).await, Ok(Ok(_)))
 }
 
 fn hosts(running: &Running, role: Role) -> bool {

@@ -330,3 +330,18 @@ fn a_command_goes_on_when_the_node_beside_it_dies() {
         }
     }
 }
+
+/// A command that comes right after the death of a node takes its place rather than call it.
+#[test]
+fn a_command_at_the_moment_of_a_kill_does_not_call_the_dead() {
+    let config = Config::load(None, &serde_json::json!({})).unwrap();
+    for round in 0..10 {
+        let place = Place::new();
+        let mut node = place.command(&["--role", "all", "--listen", "127.0.0.1:0"]);
+        let mut node = Running(node.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let home = Home::new(place.root.path(), &config.paths);
+        eventually("the node tells its address", || home.running());
+        node.0.kill().unwrap();
+        assert_eq!(place.verify(&format!("round {round}")), 0);
+    }
+}

@@ -62,7 +62,10 @@ pub(super) async fn node(context: Context, turn: Turn) -> Result<Outcome> {
                 let message = format!("{} {} holds no documents; choose an id of it", place.code, place.title);
                 return Err(Error::invalid(message));
             }
-            let known = context.tools.call(Lookup { code: place.code.clone(), structure: asked }).await.is_ok();
+            let known = match context.tools.call(Lookup { code: place.code.clone(), structure: asked }).await {
+                Err(error) if error.code != Code::NotFound => return Err(error),
+                there => there.is_ok(),
+            };
             Verdict::File(decision(place.code, guess.filter(|_| known)))
         }
     };
