@@ -22,6 +22,9 @@ use crate::{
 struct Report {
     undone: Vec<Undone>,
     refused: Vec<Refused>,
+    /// How many of the refusals its owner has read already.
+    #[serde(skip)]
+    read: usize,
 }
 
 /// A filing that stays, and why.
@@ -78,18 +81,25 @@ async fn all(
     if setup.global.dry_run {
         return Ok(Some(planned));
     }
+    let mut report = Report::default();
     if !setup.global.yes {
+        if screen.json {
+            return Err(Error::invalid(
+                "with --json nothing is asked: add --yes, or --dry-run to see what would come back",
+            ));
+        }
         told(screen, &planned, true);
+        report.read = planned.refused.len();
         let count = planned.undone.len();
         if !planned.undone.is_empty() && !screen.confirmed(&format!("undo {count}?")) {
-            screen.remark("nothing was undone");
+            screen.remark("nothing was undone: only 'y', or --yes, says that it shall be");
             return Ok(None);
         }
     }
     let mut ids: Vec<String> = planned.undone.into_iter().map(|it| it.emm_id).collect();
     ids.dedup();
     let bar = screen.counting("undoing", ids.len());
-    let mut report = Report { refused: planned.refused, ..Report::default() };
+    report.refused = planned.refused;
     for emm_id in ids {
         let done = attempt(tools, &[emm_id], &run, false, true).await?;
         report.undone.extend(done.undone);
@@ -137,7 +147,7 @@ fn told(screen: &Screen, report: &Report, planned: bool) {
     for undone in &report.undone {
         screen.line(format_args!("- {}: {} {comes}", safe(&undone.removed.join(", ")), safe(&undone.place)));
     }
-    for refused in &report.refused {
+    for refused in report.refused.iter().skip(report.read) {
         let emm_id: String = refused.emm_id.chars().take(8).collect();
         screen.line(format_args!("! {emm_id}: {}", safe_lines(&refused.error.message)));
     }

@@ -255,6 +255,37 @@ fn undo_goes_on_after_what_was_edited() {
     assert_eq!(home.json(1, &["undo", "ffffffff", "--yes"])["code"], "not_found");
 }
 
+/// Whether emm wrote the note itself, and wherever its owner moved it.
+#[test]
+fn an_undo_shows_once_what_it_would_throw_away() {
+    let home = Home::new();
+    let swept = home.json(0, &["file", home.document("tax.txt", INVOICE).to_str().unwrap()]);
+    let note = home.path("vault").join(swept["filed"][0]["note"].as_str().unwrap());
+    let as_filed = fs::read_to_string(&note).unwrap();
+    fs::write(&note, format!("{as_filed}\nmy own words\n")).unwrap();
+
+    let said = home.ends(1, &["undo", "--since", "1h"]).out;
+    assert_eq!(said.matches("+my own words").count(), 1, "{said}");
+    assert!(said.contains("--- as it was filed") && !said.contains("-title:"), "only what was changed: {said}");
+    let moved = home.path("vault/21 elsewhere/mine.md");
+    fs::create_dir_all(moved.parent().unwrap()).unwrap();
+    fs::rename(&note, &moved).unwrap();
+    home.ends(0, &["verify"]);
+    let refused = &home.json(1, &["undo", "--yes"])["refused"];
+    let message = refused[0]["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("21 elsewhere/mine.md was edited") && message.contains("+my own words"), "{refused}");
+    // What cannot be shown is not guessed at.
+    fs::remove_file(home.path("vault/attachments/tax.txt")).unwrap();
+    let said = home.ends(1, &["undo"]).out;
+    assert!(said.contains("cannot be shown any more") && !said.contains("+++"), "{said}");
+
+    fs::write(home.path("vault/attachments/tax.txt"), INVOICE).unwrap();
+    fs::write(&moved, as_filed).unwrap();
+    let asked = home.json(1, &["undo"]);
+    assert!(asked["code"] == "invalid" && asked["message"].as_str().unwrap().contains("--yes"), "{asked}");
+    assert_eq!(home.json(0, &["undo", "--yes"])["undone"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn a_dry_run_leaves_the_home_as_it_is() {
     let home = Home::new();

@@ -348,6 +348,20 @@ pub(super) fn origin(item: &Item) -> Origin {
     Origin { place, hash, bytes, folder: folder.is_some(), reason: folder }
 }
 
+/// The item that an origin was written of.
+pub(super) fn item_of(emm_id: &str, origin: &Origin) -> Item {
+    let Origin { place, hash, bytes, folder, reason } = origin.clone();
+    Item {
+        emm_id: emm_id.to_owned(),
+        place,
+        hash,
+        bytes,
+        folder: folder.then(|| reason.unwrap_or_else(|| "a folder".to_owned())),
+        hints: Default::default(),
+        standing: None,
+    }
+}
+
 pub(super) fn parse_hash(hash: &str) -> Result<blake3::Hash> {
     blake3::Hash::from_hex(hash).map_err(|_| Error::invalid(format!("{hash:?} is no BLAKE3 hash")))
 }

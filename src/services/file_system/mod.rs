@@ -2,6 +2,7 @@
 
 mod answers;
 mod chains;
+mod difference;
 mod filing;
 mod folders;
 mod holding;

@@ -138,7 +138,7 @@ impl FileSystem {
         Err(Error::conflict(format!("{} and its variants are all taken in the vault", path(name))))
     }
 
-    fn input(
+    pub(super) fn input(
         &self,
         item: &Item,
         decision: &Decision,

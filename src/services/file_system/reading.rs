@@ -1,5 +1,7 @@
 //! Reading an item of the inbox, in a child process, once per content.
 
+use std::fs::File;
+
 use super::FileSystem;
 use crate::{
     backends::{cache::Unkept, parsers::Failure},
@@ -16,18 +18,22 @@ impl FileSystem {
     /// Text and metadata of an item. The result is kept under its content, its name, the version of
     /// the readers and what they were allowed.
     pub(super) async fn read(&self, item: &Item) -> Result<Document> {
-        let name = file_name(&item.place).to_owned();
         if let Some(reason) = &item.folder {
             let extracted = Extracted { text: String::new(), warnings: vec![reason.clone()], ..Extracted::default() };
-            return Ok(Document::Text { extracted: Box::new(extracted), title: name });
+            return Ok(Document::Text { extracted: Box::new(extracted), title: file_name(&item.place).to_owned() });
         }
+        self.read_file(item, async { Ok(self.parts.inbox.open(&item.place).await?) }).await
+    }
+
+    /// The same of an item that is a file and lies where `open` opens it.
+    pub(super) async fn read_file(&self, item: &Item, open: impl Future<Output = Result<File>>) -> Result<Document> {
+        let name = file_name(&item.place).to_owned();
         let key = format!("read/{READERS_VERSION}/{}/{}/{name}", self.parts.parsers.means(), item.hash);
         let compute = async {
-            let opened = self.parts.inbox.open(&item.place).await;
-            let mut file = opened.map_err(|error| Unkept::Error(error.into()))?;
+            let mut file = open.await.map_err(Unkept::Error)?;
             let (place, hash) = (item.place.clone(), item.hash.clone());
             // What is read must be what was hashed, for the result is kept under that hash.
-            let check = move || -> Result<std::fs::File> {
+            let check = move || -> Result<File> {
                 let mut hasher = blake3::Hasher::new();
                 let hashed = hasher.update_reader(&mut file);
                 hashed.map_err(|error| Error::unavailable(format!("{place}: {error}")))?;

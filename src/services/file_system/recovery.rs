@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{FileSystem, filing::parse_hash};
+use super::{
+    FileSystem,
+    filing::{item_of, parse_hash},
+};
 use crate::{
     contracts::file_system::{Decision, Item},
     domain::custody::{Chain, Effect, Plan, Standing},
@@ -75,16 +78,7 @@ impl FileSystem {
         // Other bytes at its place are another item's.
         let there = self.hash_in_inbox(chain).await?.is_some_and(|hash| hash == chain.origin.hash);
         if there {
-            let origin = chain.origin.clone();
-            let item = Item {
-                emm_id: emm_id.to_owned(),
-                place: origin.place,
-                hash: origin.hash,
-                bytes: origin.bytes,
-                folder: origin.folder.then(|| origin.reason.unwrap_or_else(|| "a folder".to_owned())),
-                hints: Default::default(),
-                standing: Some(chain.standing),
-            };
+            let item = Item { standing: Some(chain.standing), ..item_of(emm_id, &chain.origin) };
             let decision = Decision::from(plan);
             return self.file_in_turn(item, decision, "recovery".into()).await.map(drop);
         }

@@ -7,17 +7,10 @@ use crate::{
         vault::{Created, Removed, VaultError},
     },
     contracts::file_system::{Undo, Undone},
-    domain::{
-        custody::{self, Chain, Effect, Plan, Standing},
-        note,
-    },
+    domain::custody::{self, Chain, Effect, Plan, Standing},
     fault,
     rpc::{Code, Error, Result},
-    services::blocking::blocking,
 };
-
-/// The largest note whose difference is shown, in bytes.
-const SHOWN_BYTES_MAX: u64 = 16 << 20;
 
 /// The part of a name that its name in the trash keeps, in bytes: the rest of the 255 says whose it is.
 const NAME_BYTES_MAX: usize = 190;
@@ -38,7 +31,7 @@ impl FileSystem {
             }
         };
         if chain.standing != Standing::Undoing {
-            self.refuse_edited(&chain, &plan).await?;
+            self.refuse_edited(&emm_id, &chain, &plan).await?;
         }
         let removed = std::iter::once(plan.note.clone()).chain(plan.original.clone()).collect();
         if request.dry_run {
@@ -79,7 +72,7 @@ impl FileSystem {
     }
 
     /// An edited note is its owner's: the undo is refused, with what it would throw away.
-    async fn refuse_edited(&self, chain: &Chain, plan: &Plan) -> Result<()> {
+    async fn refuse_edited(&self, emm_id: &str, chain: &Chain, plan: &Plan) -> Result<()> {
         let (hash, _) = match self.parts.vault.hash(&plan.note).await {
             Ok(found) => found,
             Err(VaultError::NotFound { .. }) => {
@@ -90,9 +83,12 @@ impl FileSystem {
             Err(error) => return Err(error.into()),
         };
         if hash.to_hex().as_str() != plan.note_hash {
-            let difference = self.difference(chain, plan).await.unwrap_or_default();
+            let difference = match self.difference(emm_id, chain).await {
+                Some(difference) => format!("\n{}", difference.trim_end()),
+                None => " What was filed cannot be shown any more.".to_owned(),
+            };
             return Err(Error::conflict(format!(
-                "{} was edited since it was filed; undo would throw that away. Move your edits out, or delete the note yourself.\n{difference}",
+                "{} was edited since it was filed; undo would throw that away. Move your edits out, or delete the note yourself.{difference}",
                 plan.note
             )));
         }
@@ -105,22 +101,6 @@ impl FileSystem {
             }
         }
         Ok(())
-    }
-
-    /// What its owner changed in a Markdown file that was filed as itself, while the trash still has what was filed.
-    async fn difference(&self, chain: &Chain, plan: &Plan) -> Option<String> {
-        let now = String::from_utf8(self.parts.vault.read(&plan.note, SHOWN_BYTES_MAX).await.ok()?).ok()?;
-        let patch = plan.patch.clone()?;
-        let (inbox, trash) = (&self.parts.inbox, &self.parts.trash);
-        let found = inbox.find_in_trash(trash, &plan.trash, &custody::emm_id(&chain.origin.hash)).await.ok()?;
-        let file = inbox.open_trashed(found.first()?, trash).await.ok()?;
-        let read = move || {
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut std::io::Read::take(file, SHOWN_BYTES_MAX), &mut bytes).map(|_| bytes)
-        };
-        let before = blocking(read).await.ok()?.ok()?;
-        let before = String::from_utf8(patch.apply(&before).ok()?).ok()?;
-        Some(note::unified_diff(&before, &now, ("as it was filed", "as it is now")))
     }
 
     /// The original lies in the inbox again: out of the trash, or copied from the vault where that has expired.
