@@ -287,6 +287,15 @@ fn an_undo_shows_once_what_it_would_throw_away() {
 }
 
 #[test]
+fn a_description_is_of_the_text_and_not_of_the_properties() {
+    let home = Home::new();
+    let text = format!("---\ntitle: My taxes\ncssclasses: [wide]\n---\n{INVOICE}\n");
+    let swept = home.json(0, &["file", home.document("tax.md", &text).to_str().unwrap()]);
+    let note = fs::read_to_string(home.path("vault").join(swept["filed"][0]["note"].as_str().unwrap())).unwrap();
+    assert!(note.contains("description: \"Income tax assessment 2023"), "{note}");
+}
+
+#[test]
 fn a_dry_run_leaves_the_home_as_it_is() {
     let home = Home::new();
     home.ends(0, &["file", home.document("tax.txt", INVOICE).to_str().unwrap()]);

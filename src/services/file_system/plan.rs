@@ -208,7 +208,9 @@ fn aliases(title: &str, name: &str) -> Vec<String> {
 
 /// A Markdown file with the properties that it lacks. One whose properties cannot be read is filed as it is.
 fn with_properties(own: Vec<u8>, input: &NoteInput) -> Result<(Vec<u8>, Option<note::Patch>)> {
-    let properties = note::note_properties(input, &note::describe(String::from_utf8_lossy(&own).as_ref()));
+    let text = String::from_utf8_lossy(&own);
+    let body = text.get(note::read_front_matter(&text).body_offset_bytes..).unwrap_or_default();
+    let properties = note::note_properties(input, &note::describe(body));
     let patch = note::add_missing(&own, &properties).unwrap_or_default();
     let bytes = patch.apply(&own).map_err(Error::internal)?;
     Ok((bytes, Some(patch)))
