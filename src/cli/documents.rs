@@ -90,7 +90,12 @@ async fn put_in(setup: &Setup, screen: &Screen, inbox: Spot, paths: &[PathBuf], 
     for path in paths {
         match intake.take(path, moves).await {
             Ok(one) => taken.push(one),
-            Err(error) => failed.push(Problem { place: path.display().to_string(), reason: error.message }),
+            Err(error) => {
+                let place = path.display().to_string();
+                // It is named in front already.
+                let reason = error.message.strip_prefix(&format!("{place}: ")).unwrap_or(&error.message).to_owned();
+                failed.push(Problem { place, reason });
+            }
         }
         bar.inc(1);
     }

@@ -83,7 +83,7 @@ impl Folder<'_> {
             return Ok(taken);
         }
         let temporary = self.inbox.join(format!(".emm-{}.emm-tmp", uuid::Uuid::new_v4().simple()));
-        let copied = copy(&real, &temporary).map_err(at(&real)).and_then(|hash| {
+        let copied = copy(&real, &temporary).and_then(|hash| {
             let place = self.place(self.inbox, temporary.file_name().unwrap_or_default(), &name)?;
             Ok(Taken { place, hash })
         });
@@ -187,25 +187,30 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-/// A durable copy with times and rights; gives the hash of a file.
-fn copy(from: &Path, to: &Path) -> io::Result<Option<blake3::Hash>> {
-    let metadata = fs::symlink_metadata(from)?;
+/// A durable copy with times and rights; gives the hash of a file. What cannot be copied is named by its own path.
+fn copy(from: &Path, to: &Path) -> Result<Option<blake3::Hash>> {
+    let metadata = fs::symlink_metadata(from).map_err(at(from))?;
+    if !metadata.is_dir() {
+        return copy_one(from, to, &metadata).map_err(at(from));
+    }
+    let inside = || {
+        fs::create_dir(to)?;
+        fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()
+    };
+    for name in inside().map_err(at(from))? {
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    let finished = fs::set_permissions(to, metadata.permissions()).and_then(|()| File::open(to)?.sync_all());
+    finished.map(|()| None).map_err(at(from))
+}
+
+fn copy_one(from: &Path, to: &Path, metadata: &fs::Metadata) -> io::Result<Option<blake3::Hash>> {
     if metadata.is_symlink() {
         std::os::unix::fs::symlink(fs::read_link(from)?, to)?;
         return Ok(None);
     }
-    if metadata.is_dir() {
-        fs::create_dir(to)?;
-        for entry in fs::read_dir(from)? {
-            let name = entry?.file_name();
-            copy(&from.join(&name), &to.join(&name))?;
-        }
-        fs::set_permissions(to, metadata.permissions())?;
-        File::open(to)?.sync_all()?;
-        return Ok(None);
-    }
     if !metadata.is_file() {
-        return Err(io::Error::other("it is neither a file nor a folder"));
+        return Err(io::Error::other("it is a pipe, a socket or a device, and no document: take it out"));
     }
     let (source, target) = (File::open(from)?, File::create_new(to)?);
     let (hash, _) = disk::copy(&source, &target)?;

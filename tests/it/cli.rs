@@ -296,6 +296,18 @@ fn a_description_is_of_the_text_and_not_of_the_properties() {
 }
 
 #[test]
+fn what_cannot_be_taken_is_named_once() {
+    let home = Home::new();
+    home.document("letters/inner/a.txt", INVOICE);
+    let pipe = home.0.path().join("letters/inner/pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let said = home.ends(1, &["file", "letters", "/nowhere"]).out;
+    assert!(said.contains("/letters/inner/pipe: it is a pipe"), "{said}");
+    assert_eq!(said.matches("/nowhere").count(), 1, "{said}");
+    assert!(home.files("UNSORTED").is_empty(), "{:?}", home.files("UNSORTED"));
+}
+
+#[test]
 fn a_dry_run_leaves_the_home_as_it_is() {
     let home = Home::new();
     home.ends(0, &["file", home.document("tax.txt", INVOICE).to_str().unwrap()]);
