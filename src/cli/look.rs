@@ -15,8 +15,8 @@ use crate::{
     backends::{disk, llm},
     contracts::{
         content_classifier::Titled,
-        file_system::{Account, Entries, Entry, Hits, Overall, Overview, Reindex, Reindexed, Search, Verify},
-        file_system_agent::ListAutonomy,
+        file_system::{Account, Entries, Entry, Hits, Overall, Overview, Problem, Reindex, Reindexed, Search, Verify},
+        file_system_agent::{ListAutonomy, ListFailed},
     },
     domain::{
         classify::Earned,
@@ -34,6 +34,8 @@ struct Status {
     overview: Overall,
     /// Categories that people spoke of; nothing where that cannot be said.
     categories: Option<Vec<Titled>>,
+    /// What the node's last sweep could not take or file, and why.
+    failed: Vec<Problem>,
 }
 
 /// `emm status`.
@@ -56,9 +58,11 @@ async fn overall(setup: &Setup, screen: &Screen, session: &Session) -> Result<Ex
     if let Err(error) = &earned {
         screen.remark(format_args!("what each category has earned cannot be said: {error}"));
     }
+    let mut failed = session.tools.call(ListFailed {}).await?.failed;
+    failed.retain(|problem| !overview.problems.contains(problem));
     let waiting = overview.items.get(&Standing::Review).copied().unwrap_or_default();
-    let status = Status { overview, categories: earned.ok().map(|it| it.categories) };
-    screen.show(&status, |screen, Status { overview, categories }| {
+    let status = Status { overview, categories: earned.ok().map(|it| it.categories), failed };
+    screen.show(&status, |screen, Status { overview, categories, failed }| {
         let node = setup.home.running().map_or("no node is running".to_owned(), |it| format!("node at {}", it.address));
         let node = setup.global.node.clone().unwrap_or(node);
         for (name, value) in rows(overview, &node, session.is_hosted()) {
@@ -67,7 +71,7 @@ async fn overall(setup: &Setup, screen: &Screen, session: &Session) -> Result<Ex
         for category in categories.iter().flatten() {
             screen.line(earned_by(category));
         }
-        for problem in &overview.problems {
+        for problem in overview.problems.iter().chain(failed) {
             screen.line(format_args!("! {}: {}", safe(&problem.place), safe(&problem.reason)));
         }
         if !overview.quarantine.is_empty() {

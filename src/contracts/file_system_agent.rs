@@ -96,6 +96,18 @@ pub struct Reviews {
 pub struct ListAutonomy {}
 tool!(ListAutonomy, FileSystemAgent, "list_autonomy", EarnedByCategory);
 
+/// What the last sweep of this process could not take or file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListFailed {}
+tool!(ListFailed, FileSystemAgent, "list_failed", Failures);
+
+/// What could not be taken or filed. It is tried again with each sweep.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failures {
+    /// The places, and why.
+    pub failed: Vec<Problem>,
+}
+
 /// Answers one review. Idempotent: the same answer again changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerReview {

@@ -143,6 +143,7 @@ pub(super) async fn file_system_agent(parts: Parts) -> Result<Built> {
         .with::<agent::Sweep, _>(&agent)
         .with::<agent::ListReviews, _>(&agent)
         .with::<agent::ListAutonomy, _>(&agent)
+        .with::<agent::ListFailed, _>(&agent)
         .with::<agent::AnswerReview, _>(&agent);
     let sweep = Loop::new("sweep", agent, |agent, stop| async move { agent.watch(stop).await });
     Ok(Built { toolbox, loops: vec![sweep], close: None })

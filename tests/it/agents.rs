@@ -7,8 +7,8 @@ use std::{
 
 use emm::{
     contracts::{
-        file_system::{ListInbox, Verify},
-        file_system_agent::{AnswerReview, Answered, ListReviews, Sweep, Swept},
+        file_system::{ListInbox, Overview, Verify},
+        file_system_agent::{AnswerReview, Answered, ListFailed, ListReviews, Sweep, Swept},
     },
     rpc::Code,
 };
@@ -64,6 +64,34 @@ async fn what_a_caller_put_there_is_settled_on_a_share_as_well() {
     world.drop_file("12/other.txt", b"another one\n");
     let swept = world.call(Sweep { places: vec!["12/lease.txt".into()], settled: true, dry_run: false }).await.unwrap();
     assert_eq!((swept.filed.len(), swept.settling), (1, 1), "{swept:#?}");
+    world.stop().await;
+}
+
+/// What keeps failing is not only a line of a log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sweep_could_not_file_is_said_until_it_is_filed() {
+    let world = World::start(Placement::Together, JD, &json!({ "file_system_agent": { "sweeps": false } })).await;
+    world.caught_up().await;
+    let failed = async || world.call(ListFailed {}).await.unwrap().failed;
+    // The vault takes no originals.
+    fs::write(world.path("vault/attachments"), "a file").unwrap();
+    world.drop_file("12/lease.txt", b"the lease\n");
+    let swept = sweep(&world).await;
+    assert_eq!((swept.failed.len(), failed().await), (1, swept.failed.clone()), "{swept:#?}");
+    assert!(swept.failed[0].reason.contains("where a folder is needed"), "{swept:#?}");
+    // A look at something else, and a dry run, say nothing of it.
+    world.drop_file("12/other.md", b"another one\n");
+    let other = Sweep { places: vec!["12/other.md".into()], settled: true, dry_run: false };
+    assert_eq!(world.call(other).await.unwrap().filed.len(), 1);
+    world.call(Sweep { settled: true, dry_run: true, ..Sweep::default() }).await.unwrap();
+    assert_eq!(failed().await, swept.failed);
+    fs::remove_file(world.path("vault/attachments")).unwrap();
+    assert_eq!(sweep(&world).await.filed.len(), 1);
+    assert_eq!(failed().await, []);
+
+    fs::rename(world.path("UNSORTED"), world.path("elsewhere")).unwrap();
+    let problems = world.call(Overview {}).await.unwrap().problems;
+    assert!(problems.len() == 1 && problems[0].reason.contains("is gone"), "{problems:?}");
     world.stop().await;
 }
 

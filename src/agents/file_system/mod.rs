@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use crate::{
     backends::state::State,
     contracts::{
-        file_system::{ListInbox, Listing},
-        file_system_agent::{Sweep, Swept},
+        file_system::{ListInbox, Listing, Problem},
+        file_system_agent::{Failures, ListFailed, Sweep, Swept},
     },
     domain::classify::Bar,
     graph::{Checkpoints, Executor},
@@ -90,6 +90,8 @@ struct Inner {
     state: State,
     /// One sweep at a time: two would only look at the same items.
     sweeping: Mutex<()>,
+    /// What the last sweep over all could not take or file.
+    failed: parking_lot::Mutex<Vec<Problem>>,
 }
 
 impl FileSystemAgent {
@@ -106,7 +108,8 @@ impl FileSystemAgent {
         let dry_items = Arc::new(Executor::new(item::graph(), context.clone(), forgotten.clone()));
         let dry = sweep::Threads { executor: dry_items, checkpoints: forgotten };
         let sweeps = Executor::new(sweep::graph(), sweep::Context { item: context.clone(), real: over, dry }, sweeping);
-        FileSystemAgent(Arc::new(Inner { context, checkpoints, items, sweeps, state, sweeping: Mutex::new(()) }))
+        let (sweeping, failed) = (Mutex::new(()), parking_lot::Mutex::default());
+        FileSystemAgent(Arc::new(Inner { context, checkpoints, items, sweeps, state, sweeping, failed }))
     }
 
     /// Sweeps whenever the inbox changed, until shutdown.
@@ -135,6 +138,9 @@ impl FileSystemAgent {
                     continue;
                 }
             };
+            if listing.items.is_empty() {
+                self.0.failed.lock().clear();
+            }
             if listing.labels.is_some() && !listing.items.is_empty() {
                 let held = self.0.state.hold(SWEEP).await;
                 elsewhere = matches!(held, Ok(None));
@@ -164,6 +170,12 @@ fn report(swept: &Swept) {
     }
     for problem in &swept.failed {
         tracing::warn!(place = problem.place, "not filed: {}", problem.reason);
+    }
+}
+
+impl Answer<ListFailed> for FileSystemAgent {
+    async fn answer(&self, _: ListFailed) -> Result<Failures> {
+        Ok(Failures { failed: self.0.failed.lock().clone() })
     }
 }
 

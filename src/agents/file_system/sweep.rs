@@ -105,9 +105,16 @@ impl FileSystemAgent {
             state.0.insert(LISTING.to_owned(), serde_json::to_value(listing)?);
         }
         state.0.insert(channel::RUN.to_owned(), json!(run));
+        let over_all = request.places.is_empty() && !request.dry_run;
         let swept = stop.run_until_cancelled(self.0.sweeps.run(&thread, Input::Start(state))).await;
         match swept {
-            Some(Ok(checkpoint)) => summary(run, &checkpoint),
+            Some(Ok(checkpoint)) => {
+                let swept = summary(run, &checkpoint)?;
+                if over_all {
+                    self.0.failed.lock().clone_from(&swept.failed);
+                }
+                Ok(swept)
+            }
             Some(Err(error)) => Err(error),
             // What was begun is in the journal; the next start finishes it, and the next sweep finds the rest.
             None => Err(Error::unavailable("the node is leaving")),

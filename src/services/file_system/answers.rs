@@ -200,7 +200,11 @@ impl Answer<Search> for FileSystem {
 
 impl Answer<Overview> for FileSystem {
     async fn answer(&self, _: Overview) -> Result<Overall> {
-        let listing = self.list(ListInbox::default()).await.unwrap_or_default();
+        // An inbox that is gone is no empty one.
+        let listing = self.list(ListInbox::default()).await.unwrap_or_else(|error| Listing {
+            problems: vec![Problem { place: self.parts.inbox.to_string(), reason: error.message }],
+            ..Listing::default()
+        });
         let counts = self.chains.count().await?;
         let items = counts.into_iter().filter_map(|(name, count)| {
             let standing = serde_json::from_value(serde_json::Value::String(name)).ok()?;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{FileSystem, reading::file_name};
 use crate::{
+    backends::vault::VaultError,
     contracts::file_system::{Decision, Document, Item},
     domain::{
         custody::{Plan, Why},
@@ -130,12 +131,22 @@ impl FileSystem {
             avoid.iter().any(|taken| note::collision_key(taken) == key)
         };
         for candidate in [name.to_owned(), note::with_suffix(name, &suffix), note::with_suffix(name, emm_id)] {
-            let taken = self.parts.vault.taken(folder, &candidate, note::collision_key).await?;
+            // Neither of the two goes away by looking again, so neither is a conflict.
+            let taken =
+                self.parts.vault.taken(folder, &candidate, note::collision_key).await.map_err(|error| match error {
+                    VaultError::Exists { path } => Error::invalid(format!(
+                        "vault: a file lies at {path:?} or above it, where a folder is needed: give it another name"
+                    )),
+                    error => error.into(),
+                })?;
             if taken.is_none() && !avoided(&candidate) {
                 return Ok(path(&candidate));
             }
         }
-        Err(Error::conflict(format!("{} and its variants are all taken in the vault", path(name))))
+        Err(Error::invalid(format!(
+            "{} and its variants are all taken in the vault: give the document another name",
+            path(name)
+        )))
     }
 
     pub(super) fn input(
