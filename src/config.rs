@@ -177,7 +177,10 @@ fn explain(error: &figment::Error) -> ConfigError {
             let whole =
                 if path.ends_with(key.as_str()) || path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let whole = if path.ends_with(key.as_str()) { path.clone() } else { whole };
-            let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key));
+            let nearest = known
+                .iter()
+                // It favours a common beginning: of `settle_seconds` most typed `settle` first.
+                .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
             let hint = nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
             format!("there is no key {whole:?}{place}{hint}")
         }

@@ -225,7 +225,9 @@ async fn retry(setup: &Setup, screen: &Screen, session: &Session, item: Option<S
     let mut released = Vec::new();
     for emm_id in &wanted {
         if setup.global.dry_run {
-            screen.line(format_args!("would put {emm_id} back into the inbox and try it again"));
+            if !screen.json {
+                screen.line(format_args!("would put {emm_id} back into the inbox and try it again"));
+            }
             continue;
         }
         session.tools.call(Release { emm_id: emm_id.clone() }).await?;

@@ -20,7 +20,8 @@ Examples:
   emm undo --since 1h                     take back what was filed in the last hour
 
 A command talks to the node that runs on the home, or to --node; where none runs, it does the work itself.
-With --json standard output is exactly one JSON document: the reply, or {\"code\", \"message\"} where it failed.
+With --json standard output is exactly one JSON document: the reply, or {\"code\", \"message\"} where it failed. What is a
+file in a form of its own (completions, man, jd starter, config default) comes as it is.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 items need review.
 Configuration: 'emm config default' explains every key. Defaults < pod profile (K8S_MODE=true) < file (--config,

@@ -32,13 +32,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use self::{
-    flags::{Cli, Command},
+    flags::{Cli, Command, Global},
     screen::Screen,
     setup::Setup,
 };
 use crate::{
     config::LogFormat,
     node::telemetry,
+    roles,
     rpc::{Error, Result},
 };
 
@@ -65,10 +66,7 @@ impl From<Exit> for ExitCode {
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.exit_code() == 0 { Exit::Done } else { Exit::Usage };
-        }
+        Err(error) => return not_run(&error),
     };
     let screen = Screen::new(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -87,14 +85,38 @@ pub fn main() -> Exit {
     exit
 }
 
+/// What was not understood, or asks for help or the version only.
+fn not_run(error: &clap::Error) -> Exit {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    match error.exit_code() {
+        0 => {
+            let _ = error.print();
+            Exit::Done
+        }
+        _ if json => {
+            let said = Error::invalid(error.render().to_string().trim_end());
+            Screen::new(&Global { json, ..Global::default() }).failure(&said);
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
 async fn run(cli: Cli, screen: &Screen) -> Result<Exit> {
     let Cli { role: node, global, command } = cli;
     let command = match (node, command) {
         (None, Some(command)) => command,
-        (Some(roles), None) => {
+        (Some(names), None) => {
+            let roles = match roles::select(&names) {
+                Ok(roles) => roles,
+                Err(error) => return Ok(not_run(&Cli::command().error(ErrorKind::InvalidValue, error.message))),
+            };
             let setup = Setup::load(&global)?;
             telemetry::install(&setup.config.log).map_err(Error::invalid)?;
-            return serve::run(setup, screen, &roles).await;
+            return serve::run(setup, screen, roles).await;
         }
         (node, _) => {
             let mut usage = Cli::command();
@@ -102,8 +124,7 @@ async fn run(cli: Cli, screen: &Screen) -> Result<Exit> {
                 Some(_) => usage.error(ErrorKind::ArgumentConflict, "--role starts a node and takes no command"),
                 None => clap::Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, usage.render_help()),
             };
-            let _ = error.print();
-            return Ok(Exit::Usage);
+            return Ok(not_run(&error));
         }
     };
     match command {

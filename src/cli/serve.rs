@@ -17,13 +17,11 @@ use super::{
 use crate::{
     backends::{Clock, home::Running, parsers::own_program},
     node::{Node, Start},
-    roles,
     rpc::{Error, Result, Role},
 };
 
 /// Makes the home, starts the roles, and returns when the node has left.
-pub(super) async fn run(setup: Setup, screen: &Screen, roles: &str) -> Result<Exit> {
-    let roles = roles::select(roles)?;
+pub(super) async fn run(setup: Setup, screen: &Screen, roles: Vec<Role>) -> Result<Exit> {
     if setup.global.dry_run {
         screen.line(format_args!("would start {} with", names(&roles)));
         screen.text(paths(&setup));
@@ -100,7 +98,9 @@ async fn listen(address: &str) -> Result<TcpListener> {
         std::io::ErrorKind::AddrInUse => Error::unavailable(format!(
             "{address} is taken by another program: give another address, such as --listen 127.0.0.1:0"
         )),
-        _ => Error::invalid(format!("node.listen {address:?}: {error}")),
+        _ => Error::invalid(format!(
+            "cannot listen on {address:?}, for: {error}; give an address of this machine and a port, such as --listen 127.0.0.1:8080"
+        )),
     })
 }
 

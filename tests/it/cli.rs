@@ -311,6 +311,8 @@ fn what_cannot_be_taken_is_named_once() {
 fn a_dry_run_leaves_the_home_as_it_is() {
     let home = Home::new();
     home.ends(0, &["file", home.document("tax.txt", INVOICE).to_str().unwrap()]);
+    let retried = home.json(0, &["quarantine", "retry", "ffffffff", "--dry-run"]);
+    assert_eq!(retried["filed"], Value::Array(Vec::new()));
     let letters = ["letters/a.txt", "letters/b.txt", "letters/copy of a.txt"];
     for (at, name) in letters.iter().enumerate() {
         home.document(name, &format!("{INVOICE} {}", at % 2));
@@ -394,10 +396,20 @@ fn wrong_usage_and_wrong_configuration_are_told_apart() {
     home.ends(2, &["file"]);
     home.ends(2, &["log", "--since", "yesterday-ish"]);
     home.ends(2, &["--role", "all", "status"]);
-    assert!(home.ends(1, &["--role", "no-such-role"]).err.contains("file-system-agent"));
+    assert!(home.ends(2, &["--role", "no-such-role"]).err.contains("file-system-agent"));
+    for wrong in [&["bogus"][..], &["file"], &["--role", "no-such-role"], &["--role", "all", "status"], &[]] {
+        let said = home.json(2, wrong);
+        assert!(said["code"] == "invalid" && said["message"].as_str().is_some_and(|it| !it.is_empty()), "{said}");
+    }
+    assert!(home.ends(0, &["file", "--help", "--json"]).out.contains("Examples:"));
+    let taken = home.ends(1, &["--role", "all", "--listen", "nowhere"]).err;
+    assert!(taken.contains("--listen 127.0.0.1:8080"), "{taken}");
     let config = home.document("emm.toml", "[file_system_agent]\ntreshold = 0.5\n");
     let said = home.ends(1, &["config", "check", config.to_str().unwrap()]);
     assert!(said.err.contains("file_system_agent.treshold") && said.err.contains("\"threshold\""), "{}", said.err);
+    fs::write(&config, "[inbox]\nsetle = 5\n").unwrap();
+    let said = home.ends(1, &["config", "check", config.to_str().unwrap()]);
+    assert!(said.err.contains("did you mean \"settle_seconds\""), "{}", said.err);
     fs::write(&config, "[file_system_agent]\nthreshold = 0.5\n").unwrap();
     home.ends(0, &["config", "check", config.to_str().unwrap()]);
     let shown = home.json(0, &["config", "show", "--config", config.to_str().unwrap(), "--listen", "127.0.0.1:1"]);
