@@ -18,7 +18,7 @@ pub enum Value {
     Text(String),
     /// A list of texts.
     List(Vec<String>),
-    /// `2020-08-21` or `2020-08-21T10:30:00`, as `date_value` gives it; written without quotes.
+    /// `2020-08-21`, as `date_value` gives it; written without quotes.
     Date(String),
     /// A number in hundredths.
     Number(u32),
@@ -104,16 +104,12 @@ pub fn tag(text: &str) -> Option<String> {
     valid.then(|| tag.to_owned())
 }
 
-/// A date of Obsidian's from ISO 8601: `2020-08-21`, or with a time `2020-08-21T10:30:00`. The time stays as the
-/// document's author read it on the clock: zone and fractions are dropped, nothing is converted. A year or month alone
-/// is no date.
+/// A date of Obsidian's from ISO 8601, `2020-08-21`: the day that the document's author read on the calendar. A time is
+/// left out, for a property has one type in the whole vault, and not every document tells one; the Web Clipper writes
+/// the same. A year or month alone is no date.
 #[must_use]
 pub fn date_value(text: &str) -> Option<String> {
-    let text = text.trim();
-    let (date, time) = match text.split_once(['T', 't', ' ']) {
-        Some((date, time)) => (date, Some(time)),
-        None => (text, None),
-    };
+    let date = text.trim().split(['T', 't', ' ']).next().unwrap_or_default();
     let [year, month, day] = numbers(date, '-', &[4, 2, 2])?[..] else { return None };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
@@ -122,17 +118,7 @@ pub fn date_value(text: &str) -> Option<String> {
         1..=12 => 31,
         _ => return None,
     };
-    if year == 0 || !(1..=days).contains(&day) {
-        return None;
-    }
-    let date = format!("{year:04}-{month:02}-{day:02}");
-    let Some(time) = time else { return Some(date) };
-    let clock = time.split(['.', ',', 'Z', 'z', '+', '-']).next().unwrap_or_default().trim();
-    let parts = numbers(clock, ':', &[2, 2, 2]).or_else(|| numbers(clock, ':', &[2, 2]))?;
-    let (hour, minute, second) = (parts.first()?, parts.get(1)?, parts.get(2).unwrap_or(&0));
-    // A leap second is the last second for Obsidian.
-    (*hour < 24 && *minute < 60 && *second <= 60)
-        .then(|| format!("{date}T{hour:02}:{minute:02}:{:02}", (*second).min(59)))
+    (year > 0 && (1..=days).contains(&day)).then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
 /// The numbers between separators, if each has just the digits it should have.
