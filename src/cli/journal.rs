@@ -38,14 +38,34 @@ pub(super) async fn log(
     // An intent and its effect make one line, so that a line may need two entries.
     let enough = if since.is_some() { ALL } else { limit.saturating_mul(2) };
     let request = History { item, run, since, limit: if screen.json { limit } else { enough } };
-    let found = session.tools.call(request).await;
+    let found = async {
+        let found = session.tools.call(request).await?;
+        let before = if screen.json { Vec::new() } else { intents_before(&session.tools, &found.entries).await? };
+        Ok((found, before))
+    };
+    let found: Result<_> = found.await;
     session.close().await;
-    screen.show(&found?, |screen, found| {
-        for line in lines(&found.entries).take(limit) {
+    let (found, before) = found?;
+    screen.show(&found, |screen, found| {
+        for line in lines(&found.entries, &before).take(limit) {
             screen.line(line);
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// The intents of what was filed that are not among these effects: they lie further back, or were another run's.
+async fn intents_before(tools: &Tools, entries: &[Entry]) -> Result<Vec<Entry>> {
+    let here: BTreeSet<(&str, u32)> = entries.iter().map(|it| (it.emm_id.as_str(), it.number)).collect();
+    let mut before = Vec::new();
+    for entry in entries {
+        if let Effect::Filed { plan } = entry.link.effect
+            && !here.contains(&(entry.emm_id.as_str(), plan))
+        {
+            before.extend(of_item(tools, &entry.emm_id).await?.into_iter().filter(|it| it.number == plan));
+        }
+    }
+    Ok(before)
 }
 
 /// An item as a person names it, as the journal is asked: the path of a note is relative to the vault.
@@ -59,9 +79,9 @@ pub(super) fn named(setup: &Setup, item: &str) -> String {
 }
 
 /// One line an effect; an intent that was carried out is told with what it led to.
-fn lines(entries: &[Entry]) -> impl Iterator<Item = String> {
+fn lines<'a>(entries: &'a [Entry], before: &'a [Entry]) -> impl Iterator<Item = String> + 'a {
     let plans: BTreeMap<(&str, u32), &Entry> =
-        entries.iter().map(|entry| ((entry.emm_id.as_str(), entry.number), entry)).collect();
+        entries.iter().chain(before).map(|entry| ((entry.emm_id.as_str(), entry.number), entry)).collect();
     let done: BTreeSet<(&str, u32)> = entries
         .iter()
         .filter_map(|entry| match entry.link.effect {

@@ -131,6 +131,23 @@ fn an_undo_killed(new: fn() -> Place) -> usize {
     })
 }
 
+/// What one run planned and another carried out.
+#[test]
+fn the_log_says_what_was_filed_wherever_its_intent_is() {
+    let killed = |at: u32| {
+        let place = Place::new();
+        place.drop_file("12/lease.txt", b"The lease of the flat.\n");
+        let output = place.command(&["sweep"]).env("EMM_FAULT_AT", at.to_string()).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "no fault lies after an intent");
+        String::from_utf8_lossy(&output.stderr).contains("filing: after the intent").then_some(place)
+    };
+    let place = (1..).find_map(killed).unwrap();
+    assert!(place.run(&["sweep"]).status.success());
+    let said = place.run(&["log", "--run", "recovery"]).stdout;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("filed       12/lease.txt -> 10-19 Life/12 Home/lease.md (by you)"), "{said}");
+}
+
 #[test]
 fn a_node_killed_again_and_again_files_every_item_once() {
     let place = Place::new();
