@@ -49,7 +49,7 @@ pub struct Place {
     pub title: String,
     /// Its folder, relative to the vault.
     pub folder: String,
-    /// Whether documents may be filed there.
+    /// Whether a person may file documents there: also in an inbox, which no classifier chooses.
     pub files: bool,
 }
 

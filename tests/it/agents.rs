@@ -95,6 +95,31 @@ async fn what_a_sweep_could_not_file_is_said_until_it_is_filed() {
     world.stop().await;
 }
 
+/// Not even what its owner puts into a folder of that number; but that is no guess, so a person is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zeros_and_headers_receive_nothing_but_the_inbox() {
+    let jd = "\"10-19\":\n  name: Life\n  categories:\n    \"11\":\n      name: Me\n      ids:\n        \"11.00\": Index\n        \
+        \"11.01\": Inbox\n        \"11.02\": Documents\n        \"11.10\": ■ Papers\n        \"11.11\": Passport\n";
+    let world = World::start(Placement::Together, jd, &json!({ "file_system_agent": { "sweeps": false } })).await;
+    world.caught_up().await;
+    for code in ["11.00", "11.01", "11.02", "11.10", "11.11"] {
+        world.drop_file(&format!("{code}/of {code}.txt"), format!("something for {code}\n").as_bytes());
+    }
+    let swept = sweep(&world).await;
+    let filed: Vec<&str> = swept.filed.iter().map(|it| it.filed.code.as_str()).collect();
+    assert_eq!(filed, ["11.01", "11.02", "11.11"], "{swept:#?}");
+    let asked: Vec<&str> = swept.review.iter().map(|it| it.reason.as_str()).collect();
+    let said = |code: &str| format!("its folder says {code}, which holds no documents");
+    assert_eq!(asked, [said("11.00 Index"), said("11.10 ■ Papers")], "{swept:#?}");
+    let answer = async |code: &str| {
+        let (emm_id, code) = (swept.review[0].item.emm_id.clone(), code.to_owned());
+        world.call(AnswerReview { emm_id, answer: Answered::File { code } }).await
+    };
+    assert_eq!(answer("11.10").await.unwrap_err().code, Code::Invalid);
+    assert_eq!(answer("11.01").await.unwrap().filed.unwrap().code, "11.01");
+    world.stop().await;
+}
+
 async fn world() -> World {
     let world = World::start(Placement::Together, JD, &json!({})).await;
     world.caught_up().await;

@@ -80,8 +80,10 @@ pub(super) fn verdict(
         Forced::Unknown(code) => {
             return Verdict::Ask(format!("its folder says {code}, which the structure does not have"));
         }
-        Forced::Place(place) if item.hints.forced_id.is_some() || place.files => {
-            return Verdict::File(decision(&place.code, 1.0, true));
+        Forced::Place(place) if place.files => return Verdict::File(decision(&place.code, 1.0, true)),
+        // A standard zero or a header; of a category that has ids, one of these is chosen below.
+        Forced::Place(Place { code, title, .. }) if item.hints.forced_id.is_some() => {
+            return Verdict::Ask(format!("its folder says {code} {title}, which holds no documents"));
         }
         Forced::Place(_) | Forced::No => {}
     }

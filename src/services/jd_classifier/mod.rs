@@ -214,7 +214,7 @@ impl Answer<Lookup> for JdClassifier {
         let missing = || Error::not_found(format!("the structure has no place {code:?}; 'emm jd tree' shows it"));
         let place = structure.find(&code).ok_or_else(missing)?;
         let folder = structure.folder(&code).ok_or_else(missing)?;
-        let files = place.receives() == Receives::Content;
+        let files = place.receives() != Receives::Nothing;
         Ok(Place { title: place.title().to_owned(), folder, files, code })
     }
 }
