@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::ffi::{OsStrExt, OsStringExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::io::Errno;
@@ -43,7 +43,12 @@ impl<'a> Intake<'a> {
     pub(super) fn open(setup: &Setup, inbox: &'a Spot) -> Result<Intake<'a>> {
         let ignore = Ignores::new(&setup.config.inbox.ignore);
         match inbox {
-            Spot::Folder(inbox) => Ok(Intake::Folder(Folder { inbox, ignore })),
+            Spot::Folder(inbox) => {
+                let home = &setup.home;
+                let kept = [Some(inbox.as_path()), home.vault.folder(), Some(&home.path), Some(&home.store)];
+                let kept = kept.into_iter().flatten().filter_map(|path| fs::canonicalize(path).ok()).collect();
+                Ok(Intake::Folder(Folder { inbox, ignore, kept }))
+            }
             Spot::Bucket(_) => InBucket::open(setup, ignore).map(Intake::Bucket),
         }
     }
@@ -69,6 +74,8 @@ impl<'a> Intake<'a> {
 pub(super) struct Folder<'a> {
     inbox: &'a Path,
     ignore: Ignores,
+    /// The folders that emm works in: one that has them in it is not filed, least of all into itself.
+    kept: Vec<PathBuf>,
 }
 
 impl Folder<'_> {
@@ -77,6 +84,13 @@ impl Folder<'_> {
         let inside = fs::canonicalize(self.inbox).is_ok_and(|inbox| real.starts_with(inbox));
         if inside {
             return self.there_already(&real);
+        }
+        if let Some(kept) = self.kept.iter().find(|kept| kept.starts_with(&real)) {
+            return Err(Error::invalid(format!(
+                "{}: emm itself works in {}, which it does not file: name what else is to be filed",
+                real.display(),
+                kept.display()
+            )));
         }
         let name = own_name(&self.ignore, &real)?;
         if moves && let Some(taken) = self.renamed(&real, &name)? {

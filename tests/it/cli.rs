@@ -307,6 +307,26 @@ fn what_cannot_be_taken_is_named_once() {
     assert!(home.files("UNSORTED").is_empty(), "{:?}", home.files("UNSORTED"));
 }
 
+/// A folder that has the inbox in it would be copied into itself without an end.
+#[test]
+fn what_emm_works_in_is_not_filed() {
+    let home = Home::new();
+    let letter = home.document("papers/tax.txt", INVOICE);
+    let vault = home.0.path().join("Vault");
+    fs::create_dir(&vault).unwrap();
+    fs::write(vault.join("mine.md"), "# Mine\n").unwrap();
+    fs::write(home.document("jd.yaml", ""), home.ends(0, &["jd", "starter"]).out).unwrap();
+    for what in [".", "home", "home/store", "Vault", "home/UNSORTED/.."] {
+        for how in [&[][..], &["--dry-run"], &["--move"]] {
+            let args = [&["file", what, "--vault", "Vault", "--jd", "jd.yaml"], how].concat();
+            let said = home.ends(1, &args).out;
+            assert!(said.contains("emm itself works in"), "{args:?}: {said}");
+        }
+    }
+    assert!(home.files("UNSORTED").is_empty() && vault.join("mine.md").exists(), "{:?}", home.files("UNSORTED"));
+    home.ends(0, &["file", letter.parent().unwrap().to_str().unwrap(), "--vault", "Vault"]);
+}
+
 #[test]
 fn a_dry_run_leaves_the_home_as_it_is() {
     let home = Home::new();
