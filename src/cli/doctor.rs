@@ -137,12 +137,12 @@ async fn vault(setup: &Setup) -> Vec<Check> {
     let settings = fs::read_to_string(path.join(".obsidian/app.json"));
     checks.push(match settings {
         Ok(text) if serde_json::from_str::<serde_json::Value>(&text).is_err() => {
-            warn("obsidian", ".obsidian/app.json is not JSON: Obsidian's own defaults are used")
+            warn("obsidian", ".obsidian/app.json is not JSON: links are wikilinks, originals go to 'attachments'")
         }
         Ok(text) => {
             ok("obsidian", format!("originals go to '{}'", attachments(&VaultStyle::from_app_json(Some(&text)))))
         }
-        Err(_) => ok("obsidian", "no settings in the vault: Obsidian's own defaults are used"),
+        Err(_) => ok("obsidian", "no settings in the vault: links are wikilinks, originals go to 'attachments'"),
     });
     checks
 }
