@@ -73,9 +73,9 @@ fn an_inbox_tells_where_names_say_nothing() {
     let mut lines = String::new();
     for number in 0..40 {
         for (label, name, words) in
-            [("11", "Health", "bandage thermometer ward"), ("31", "Garden", "trowel compost hedge")]
+            [("11", "Health", "brilm tovash quendle"), ("31", "Garden", "snarp woldic frebbin")]
         {
-            // Of every fourth the names say nothing, but what lies beside it does.
+            // Of every fourth names and thesaurus say nothing, but what lies beside it does.
             let title = if number % 4 == 0 { "Untitled" } else { name };
             let item =
                 serde_json::json!({ "id": format!("{label} {number}"), "title": title, "text": words, "label": label });

@@ -16,10 +16,11 @@ const MAIN_LINES_MAX: usize = 60;
 /// Functions that are longer, and better so.
 const LONG_FUNCTIONS: &[&str] = &[];
 
-/// Every static there may be: recorders of a process, counters of injected faults, the context of a call, and whether its
+/// Every static there may be: recorders of a process, the thesaurus, counters of injected faults, the context of a call, and whether its
 /// thread may be blocked.
 const STATICS: &[&str] = &[
     "backends/blocking.rs MAY_BLOCK",
+    "domain/classify/thesaurus.rs THESAURUS",
     "fault.rs AT",
     "fault.rs HITS",
     "node/telemetry.rs METRICS",

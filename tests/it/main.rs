@@ -68,6 +68,7 @@ mod store_s3;
 mod structures;
 mod supervise;
 mod terminal;
+mod thesaurus;
 mod vault;
 mod vault_custody;
 mod vault_s3;

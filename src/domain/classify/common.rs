@@ -15,5 +15,10 @@ const COMMON: &str = "a an and are as at be been but by can do for from get has 
 
 /// Whether a word tells nothing about where a document belongs.
 pub(super) fn is_common(word: &str) -> bool {
-    word.chars().count() < 2 && word.is_ascii() || COMMON.split_ascii_whitespace().any(|common| common == word)
+    word.chars().count() < 2 && word.is_ascii() || words().any(|common| common == word)
+}
+
+/// The words themselves.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    COMMON.split_ascii_whitespace()
 }

@@ -1,17 +1,20 @@
 //! The engine: learn, unlearn, classify.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::domain::classify::bayes::Logs;
 use crate::domain::classify::counts::{CLASSES_MAX, Counts};
 use crate::domain::classify::evidence;
-use crate::domain::classify::features::{Features, key_hash, word_feature};
+use crate::domain::classify::features::Features;
+use crate::domain::classify::hashing::{key_hash, word_feature};
 use crate::domain::classify::judge::{self, Experience, Voices};
 use crate::domain::classify::linear::{self, Linear, View, Votes};
 use crate::domain::classify::names::Names;
 use crate::domain::classify::neighbours::{Near, Postings};
 use crate::domain::classify::packed;
 use crate::domain::classify::practice::Practice;
+use crate::domain::classify::related::Related;
 use crate::domain::classify::spelling::Spelling;
 use crate::domain::classify::{Candidate, Document, Target};
 
@@ -26,6 +29,8 @@ const TWIN_WORDS: u32 = 8;
 pub struct Engine {
     pub(super) targets: Vec<Target>,
     pub(super) names: Names,
+    /// Made when the first document comes, for it takes a while.
+    related: OnceLock<Related>,
     pub(super) spelling: Spelling,
     pub(super) labels: Vec<Label>,
     pub(super) counts: Counts,
@@ -69,6 +74,7 @@ impl Engine {
         targets.retain(|target| !target.code.is_empty());
         Engine {
             names: Names::new(&targets),
+            related: OnceLock::new(),
             spelling: Spelling::new(&targets),
             targets,
             labels: Vec::new(),
@@ -93,6 +99,7 @@ impl Engine {
         let fresh = Engine::new(targets);
         self.targets = fresh.targets;
         self.names = fresh.names;
+        self.related = fresh.related;
         self.spelling = fresh.spelling;
         for at in 0..self.labels.len() {
             self.labels[at].target = self.target_of(&self.labels[at].code);
@@ -207,10 +214,13 @@ impl Engine {
 
     /// What each expert says of each target.
     pub(super) fn voices(&self, features: &Features) -> (Vec<Voices>, Vec<Near>, Vec<super::names::Match>) {
-        let (names, matches) = self.names.score(features, |word| self.rarity(word));
+        let (names, mut matches) = self.names.score(features, |word| self.rarity(word));
+        let (related, more) =
+            self.related.get_or_init(|| Related::new(&self.targets)).score(features, |word| self.rarity(word));
+        matches.extend(more);
         let spelt = self.spelling.score(features);
-        let voice = |(names, spelling)| Voices { names, spelling, ..Voices::default() };
-        let mut voices: Vec<Voices> = names.into_iter().zip(spelt).map(voice).collect();
+        let voice = |((names, related), spelling)| Voices { names, related, spelling, ..Voices::default() };
+        let mut voices: Vec<Voices> = names.into_iter().zip(related).zip(spelt).map(voice).collect();
         if self.keys.is_empty() {
             return (voices, Vec::new(), matches);
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::classify::engine::Engine;
-use crate::domain::classify::features::{Features, word_feature};
+use crate::domain::classify::features::Features;
+use crate::domain::classify::hashing::word_feature;
 use crate::domain::classify::judge::{Experience, quantised};
 use crate::domain::classify::names::Match;
 use crate::domain::classify::neighbours::Near;

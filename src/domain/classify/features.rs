@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::classify::Document;
+use crate::domain::classify::hashing::{feature, hash, hash_chars, pair, prefix};
 use crate::domain::classify::language;
+use crate::domain::classify::thesaurus::{Link, Thesaurus};
 use crate::domain::text::{bare, bigrams, is_cjk, words};
 
 /// A kind of evidence; each has its own space of hashes and its own counts.
@@ -20,10 +22,12 @@ pub(super) enum Field {
     Gram = 3,
     /// A word of a hint: folder names, keywords, sender, host.
     Hint = 4,
+    /// What a word or a phrase is about.
+    Topic = 5,
 }
 
 /// How many fields there are.
-pub(super) const FIELDS: usize = 5;
+pub(super) const FIELDS: usize = 6;
 
 /// Limits on what one document contributes, so that a book weighs no more than a letter and memory stays bounded.
 const WORDS_MAX: usize = 200;
@@ -36,6 +40,10 @@ const TOKENS_MAX: usize = 2_000;
 const CHARS_MAX: usize = 16_000;
 const WORD_CHARS_MAX: usize = 32;
 const GRAM: usize = 3;
+/// Words of text after which one occurrence counts less.
+const LENGTH_USUAL: f64 = 250.0;
+/// What a word must say at least of a topic for the topic to be a feature.
+const TOPIC: f64 = 0.2;
 /// Four times what a feature weighs that is there once, twice, four times, eight times: `1 + ln`.
 pub(super) const TIMES: [i32; 8] = [4, 7, 10, 12, 15, 18, 21, 23];
 
@@ -58,6 +66,20 @@ pub(super) struct Term {
 }
 
 impl Term {
+    /// A word by itself, without accents.
+    pub(super) fn of(word: &str) -> Term {
+        Term {
+            shown: word.into(),
+            word: word.into(),
+            hash: hash(&[word]),
+            prefix: prefix(word),
+            count: 0,
+            first: 0,
+            in_title: false,
+            in_hint: false,
+        }
+    }
+
     /// How often it stands in the text, in a title and in a hint.
     fn times(&self) -> u32 {
         self.count + u32::from(self.in_title) + u32::from(self.in_hint)
@@ -94,6 +116,8 @@ pub struct Features {
     pub(super) terms: Vec<Term>,
     /// Hashes of two words in a row, sorted.
     pub(super) pairs: Vec<u32>,
+    /// What words and phrases are about, in the order of the words.
+    pub(super) links: Vec<Link>,
     /// Words in the text, capped.
     pub(super) length: u32,
     /// The feature that says the language, if it is known.
@@ -128,6 +152,11 @@ impl Features {
         };
         let (lead, rest) = (range(&self.lead), range(&self.rest));
         self.lead[lead].iter().chain(&self.rest[rest]).copied()
+    }
+
+    /// How much one occurrence counts.
+    pub(super) fn scale(&self) -> f64 {
+        (LENGTH_USUAL / f64::from(self.length.max(1))).min(1.0)
     }
 
     /// The number of words of the text that were looked at.
@@ -214,16 +243,7 @@ impl Gather {
         if shown != word.as_ref() {
             self.index.insert(shown.into(), at);
         }
-        self.terms.push(Term {
-            shown: shown.into(),
-            word: word.as_ref().into(),
-            hash: hash(&[&word]),
-            prefix: prefix(&word),
-            count: 0,
-            first: 0,
-            in_title: false,
-            in_hint: false,
-        });
+        self.terms.push(Term { shown: shown.into(), ..Term::of(&word) });
         self.index.insert(word.into(), at);
         at
     }
@@ -255,11 +275,19 @@ impl Gather {
         let is_new = |seen: &Seen| lead.binary_search_by_key(&seen.feature, |known| known.feature).is_err();
         let titled = self.pairs.iter().take(self.titled).map(|pair| once(feature(Field::Pair, *pair)));
         let hints = self.hints.iter().copied().map(once);
-        let rest = sorted(others.iter().map(word).filter(is_new).chain(titled).chain(hints).chain(self.grams()));
-        let mut pairs = self.pairs;
+        let mut pairs = self.pairs.clone();
         pairs.sort_unstable();
         pairs.dedup();
-        Features { lead, rest, terms: self.terms, pairs, length: self.length, language }
+        let links = Thesaurus::shared().links(&self.terms, &pairs);
+        let mut topics: BTreeMap<u32, u32> = BTreeMap::new();
+        for link in links.iter().filter(|link| link.weight >= TOPIC) {
+            let times = link.term.and_then(|at| self.terms.get(at as usize)).map_or(1, Term::times);
+            *topics.entry(feature(Field::Topic, link.topic)).or_default() += times;
+        }
+        let topics = topics.into_iter().map(|(topic, times)| Seen::new(topic, times));
+        let rest =
+            sorted(others.iter().map(word).filter(is_new).chain(titled).chain(hints).chain(topics).chain(self.grams()));
+        Features { lead, rest, terms: self.terms, pairs, links, length: self.length, language }
     }
 }
 
@@ -297,36 +325,6 @@ fn shingles(word: Cow<'_, str>) -> impl Iterator<Item = Cow<'_, str>> {
     whole.into_iter().chain(pairs)
 }
 
-/// The hash of a word as names and documents share it.
-pub(super) fn word_hash(word: &str) -> u32 {
-    hash(&[word])
-}
-
-/// The feature of a word of the text.
-pub(super) fn word_feature(hash: u32) -> u32 {
-    feature(Field::Word, hash)
-}
-
-/// The hash of a longer word without its last "s": the plural of many languages, also where a word is too short for a stem.
-pub(super) fn singular(word: &str) -> Option<u32> {
-    let stem = word.strip_suffix('s').filter(|stem| stem.len() >= 3 && !stem.ends_with('s'))?;
-    Some(hash(&[stem]))
-}
-
-/// The hash of the first five letters of a word that has as many.
-pub(super) fn prefix(word: &str) -> Option<u32> {
-    if word.len() < 5 || word.chars().count() < 5 {
-        return None;
-    }
-    let letters: Vec<char> = word.chars().take(5).collect();
-    Some(hash_chars(&letters))
-}
-
-/// The hash of two words in a row.
-pub(super) fn pair(first: u32, second: u32) -> u32 {
-    (mix((u64::from(first) << 32) | u64::from(second)) >> 40) as u32
-}
-
 /// The first `limit` characters of a text.
 fn head(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
@@ -358,37 +356,4 @@ fn spaced(name: &str) -> String {
         previous = character;
     }
     out
-}
-
-fn feature(field: Field, hash: u32) -> u32 {
-    ((field as u32) << 24) | (hash & 0x00FF_FFFF)
-}
-
-/// The hash of an example's key.
-pub(super) fn key_hash(key: &str) -> u64 {
-    hash_bytes(key.bytes())
-}
-
-/// FNV-1a with a final mix, cut to 24 bits: our own, so that it never changes under a stored snapshot.
-fn hash(parts: &[&str]) -> u32 {
-    (hash_bytes(parts.iter().flat_map(|part| part.bytes())) >> 40) as u32
-}
-
-fn hash_bytes(bytes: impl Iterator<Item = u8>) -> u64 {
-    let step = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    mix(bytes.fold(0xcbf2_9ce4_8422_2325, step))
-}
-
-fn hash_chars(letters: &[char]) -> u32 {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    for letter in letters {
-        state = (state ^ u64::from(u32::from(*letter))).wrapping_mul(0x0000_0100_0000_01B3);
-    }
-    (mix(state) >> 40) as u32
-}
-
-fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let value = (value ^ (value >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    value ^ (value >> 33)
 }

@@ -1,6 +1,6 @@
 //! Whether two words are forms of one word, without a stemmer: they share a beginning and differ in endings that are endings.
 
-use crate::domain::classify::features::prefix;
+use crate::domain::classify::hashing::prefix;
 
 /// Two forms of one word.
 const INFLECTED: f64 = 0.85;

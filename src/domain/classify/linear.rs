@@ -27,15 +27,16 @@ const UNIT: f64 = 16_384.0;
 /// By how much the right label is to lead.
 const MARGIN: f64 = 1.0;
 
-/// Weight of each field: word, title, pair, gram, hint. What it does not read has none.
-const FIELD: [f64; FIELDS] = [1.0, 1.5, 0.0, 0.5, 1.0];
+/// Weight of each field: word, title, pair, gram, hint, topic. What it does not read has none.
+const FIELD: [f64; FIELDS] = [1.0, 1.5, 0.0, 0.5, 1.0, 0.5];
 
 /// For and against which labels an example votes; all of its votes sum to nothing.
 pub(super) type Votes = Vec<(u16, i32)>;
 
-/// The features that the expert reads: the leading words, title, letter groups and hints.
+/// The features that the expert reads: the leading words, title, letter groups, hints and topics.
 pub(super) fn read<'a>(lead: &'a [Seen], rest: &'a [Seen]) -> impl Iterator<Item = Seen> + 'a {
-    let more = |seen: &Seen| [Field::Gram as u32, Field::Hint as u32].contains(&(seen.feature >> 24));
+    let more =
+        |seen: &Seen| [Field::Gram as u32, Field::Hint as u32, Field::Topic as u32].contains(&(seen.feature >> 24));
     lead.iter().copied().chain(rest.iter().copied().filter(more))
 }
 

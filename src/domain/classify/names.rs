@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::classify::Target;
 use crate::domain::classify::common::is_common;
-use crate::domain::classify::features::{Features, Term, pair, prefix, singular, split, word_hash};
+use crate::domain::classify::features::{Features, Term, split};
+use crate::domain::classify::hashing::{pair, prefix, singular, word_hash};
 use crate::domain::classify::kin;
 use crate::domain::text::bare;
 
@@ -32,8 +33,6 @@ const WHOLE_PHRASE: f64 = 0.6;
 const EXPLAINED: f64 = 0.35;
 /// The same word but for a plural "s".
 const PLURAL: f64 = 0.9;
-/// Words of text after which one occurrence counts less.
-const LENGTH_USUAL: f64 = 250.0;
 
 /// How a target's word can be met in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +116,7 @@ impl Names {
     pub(super) fn score(&self, features: &Features, rarity: impl Fn(u32) -> f64) -> (Vec<f64>, Vec<Match>) {
         let mut scores = vec![0.0; self.targets];
         let mut matches: Vec<Match> = Vec::new();
-        let scale = (LENGTH_USUAL / f64::from(features.length.max(1))).min(1.0);
+        let scale = features.scale();
         let mut best: BTreeMap<u32, f64> = BTreeMap::new();
         let mut met: BTreeMap<u32, f64> = BTreeMap::new();
         for (at, term) in features.terms.iter().enumerate() {
@@ -188,7 +187,7 @@ impl Names {
 }
 
 /// How present a word is: in the title, early, often; saturating.
-fn strength(term: &Term, scale: f64) -> f64 {
+pub(super) fn strength(term: &Term, scale: f64) -> f64 {
     let mut amount = f64::from(term.count) * scale;
     if term.count > 0 && term.first <= 30 {
         amount += 0.5;

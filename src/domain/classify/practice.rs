@@ -9,8 +9,10 @@ use crate::domain::classify::packed;
 
 /// Below so many examples the expert is silent: the others know as much, and need no order of lessons.
 const EXAMPLES_MIN: usize = 64;
-/// How many known examples are looked at again with each new one.
-const REPEATED: usize = 2;
+/// How many known examples are looked at again with each new one, at most; and after how many bytes of features no more are, so
+/// that a lesson of long documents takes hardly longer than one of short ones.
+const REPEATED: usize = 4;
+const REPEATED_BYTES: usize = 1_200;
 
 /// Where practice stands.
 #[derive(Debug, Clone, Default)]
@@ -31,12 +33,17 @@ impl Engine {
             return;
         }
         self.look(example);
+        let mut read = 0;
         for _ in 0..REPEATED {
+            if read >= REPEATED_BYTES {
+                return;
+            }
             let after = |at: &u32| self.hash_of(*at) <= self.practice.cursor;
             let next = self.practice.order.partition_point(after);
             let Some(next) = self.practice.order.get(next).or(self.practice.order.first()).copied() else { return };
             self.practice.cursor = self.hash_of(next);
             self.look(next);
+            read += self.examples.get(next as usize).and_then(Option::as_ref).map_or(0, |known| known.packed.len());
         }
     }
 

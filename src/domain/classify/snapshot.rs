@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::domain::classify::Target;
 use crate::domain::classify::counts::{CLASSES_MAX, Counts};
 use crate::domain::classify::engine::{Engine, Example, Label};
-use crate::domain::classify::features::{FIELDS, key_hash};
+use crate::domain::classify::features::FIELDS;
+use crate::domain::classify::hashing::key_hash;
 use crate::domain::classify::linear;
 use crate::domain::classify::neighbours::Postings;
 use crate::domain::classify::packed::{put, take, unpack_lead};
@@ -16,7 +17,7 @@ use crate::domain::text;
 const MAGIC: u64 = 0x656d_6d63;
 /// Raised whenever features, hashes or the format change: an old snapshot is then rebuilt, not misread. The analyser's
 /// version is part of it.
-const VERSION: u64 = (2 << 32) | text::VERSION as u64;
+const VERSION: u64 = (3 << 32) | text::VERSION as u64;
 
 /// Why a snapshot cannot be used; the caller learns again from the source.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -168,7 +169,7 @@ impl Counts {
 }
 
 /// How many fields the format knows: a change needs a new version.
-const _: () = assert!(FIELDS == 5);
+const _: () = assert!(FIELDS == 6);
 
 fn block(bytes: &mut Vec<u8>, content: &[u8]) {
     put(bytes, content.len() as u64);

@@ -15,7 +15,7 @@ pub use chars::{Family, continues, is_cjk};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfd_quick, is_nfkc_quick};
 
 /// Raised when the terms of a text change, so that what was made by an older analyser is made anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Letters of a prefix.
 const PREFIX_LETTERS: usize = 5;
@@ -74,6 +74,12 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
             let belongs =
                 |c: char| chars::continues(c) || (family != Family::Picture && chars::family(c) == Some(family));
             while chars.next_if(|&(_, c)| belongs(c)).is_some() {}
+            if first.is_ascii_alphabetic() {
+                let alone = chars.peek().is_none_or(|&(at, _)| at == start + 1);
+                let rest = text.get(start + 1..).unwrap_or_default();
+                let mark = ["++", "#"].into_iter().find(|mark| alone && rest.starts_with(mark)).map_or(0, str::len);
+                chars.by_ref().take(mark).for_each(|_| ());
+            }
             let end = chars.peek().map_or(text.len(), |&(at, _)| at);
             let text = normal(text.get(start..end).unwrap_or_default());
             if !text.is_empty() {

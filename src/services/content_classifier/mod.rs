@@ -29,7 +29,7 @@ pub use opinions::Parts as OpinionParts;
 use snapshot::Learnt;
 
 /// The engine's name and version, which stands in the journal with every decision.
-pub const ENGINE: &str = "built-in 2";
+pub const ENGINE: &str = "built-in 3";
 
 /// What emm learns and how it keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
