@@ -4,7 +4,7 @@
     cargo build --release && VENV/bin/python benches/classifier.py target/release/emm DIR [SET..] [--cache FILE] > benches/classifier.md
 
 DIR has a folder for each set, with items.jsonl, jd.yaml and splits.json. VENV is a Python environment with what
-`benches/baselines.py` needs. The baselines take about half an hour; with --cache they are kept in a file, until they, their
+`benches/baselines.py` needs. The baselines take twenty minutes of one core; with --cache they are kept in a file, until they, their
 libraries or the items change. Prints Markdown.
 """
 
@@ -24,7 +24,7 @@ import baselines
 import numpy as np
 from scipy import stats
 
-# The baseline that a protocol is held against first, and what is said of it.
+# The baseline that a protocol is held against first.
 FIRST = {"warm": "svc+names", "growing": "mix", "cold": "names"}
 # Those that are too large to be like the others stand by themselves, with the given split only.
 LARGE = ("win32", "bm-nikiv")
@@ -276,6 +276,7 @@ def main():
         found = measured(options, yardsticks, pathlib.Path(scratch))
     print("# What the built-in engine reaches\n\nMade by `benches/classifier.py`. All but times and sizes in per cent; a baseline of the same run is in brackets:")
     print(f"{FIRST['warm']} (warm), {FIRST['growing']} (growing), {FIRST['cold']} (cold), as `benches/baselines.py` has them, with {yardsticks.versions}.")
+    print("Names, unlike the engine without the text of the inbox, may count in all items how rare an n-gram is.")
     for protocol in baselines.METHODS:
         tell_protocol(found, protocol, options.sets)
     tell_inbox(found, options.sets)
