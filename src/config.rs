@@ -47,6 +47,8 @@ pub struct Config {
     pub inbox: backends::inbox::Settings,
     /// The language model that is asked in doubt.
     pub llm: backends::llm::Settings,
+    /// The model that says what texts mean.
+    pub embeddings: backends::embeddings::Settings,
     /// The processes that documents are read in.
     pub parsers: backends::parsers::Settings,
     /// Keeping what was filed.

@@ -4,6 +4,7 @@ pub mod blocking;
 pub mod cache;
 mod clock;
 pub mod disk;
+pub mod embeddings;
 pub mod home;
 pub mod inbox;
 pub mod llm;

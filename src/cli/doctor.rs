@@ -1,6 +1,6 @@
 //! `emm doctor`: everything that emm needs, looked at; and what to do about what is missing.
 
-use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path};
+use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path, time::Instant};
 
 use console::Style;
 use serde::Serialize;
@@ -13,6 +13,8 @@ use super::{
 };
 use crate::{
     backends::{
+        embeddings::{self, Embedder, Hurry, Text},
+        llm::{AccountError, LlmError},
         objects::{Bucket, ObjectsError, Removal, WRITERS},
         parsers::{self, Parsers},
         store::Backend,
@@ -60,6 +62,7 @@ pub(super) async fn run(setup: &Setup, screen: &Screen) -> Result<Exit> {
     checks.push(trash(setup));
     checks.push(parser(setup).await);
     checks.push(ocr(setup));
+    checks.extend(meaning(setup).await);
     checks.push(node(setup).await);
     screen.show(&checks, |screen, checks| {
         for check in checks {
@@ -241,6 +244,55 @@ fn ocr(setup: &Setup) -> Check {
             warn("tesseract", format!("without {}: install them, or set parsers.ocr_languages", missing.join(", ")))
         }
     }
+}
+
+/// What the model of embeddings can do, where one is configured.
+async fn meaning(setup: &Setup) -> Option<Check> {
+    let settings = &setup.config.embeddings;
+    if settings.provider == embeddings::Provider::None {
+        return None;
+    }
+    let name = "embeddings";
+    let wrong = if settings.required { fail } else { warn };
+    let embedder = match Embedder::new(settings, None) {
+        Ok(embedder) => embedder,
+        Err(error) => return Some(fail(name, error)),
+    };
+    // In a language that is not that of the places: what a model is good for.
+    let letter = "Sehr geehrter Mieter, die Miete Ihrer Wohnung steigt ab Mai. Ihr Vermieter";
+    let texts =
+        [settings.document_text(letter), settings.place_text("Home, flat, rent"), settings.place_text("Travel")];
+    let texts = texts.map(|text| Text { name: "doctor".to_owned(), text });
+    let begun = Instant::now();
+    let found = embedder.embed(&texts, Hurry::None).await;
+    let (model, url, ms) = (&settings.model, settings.url(), begun.elapsed().as_millis());
+    let reach = if settings.is_remote() { "remote: documents leave this machine" } else { "local" };
+    Some(match found.as_deref() {
+        Ok([letter, home, travel]) => {
+            let said = format!("{model} at {url} ({reach}): {} numbers, {ms} ms for three texts", letter.dimensions());
+            match letter.alike(home) > letter.alike(travel) {
+                true => ok(name, said + "; takes a German letter about rent for what it is"),
+                false => {
+                    warn(name, said + "; takes a German letter about rent for travel: choose a multilingual model")
+                }
+            }
+        }
+        Ok(_) => wrong(name, format!("{model} at {url}: not a vector for each text")),
+        Err(AccountError::Llm(LlmError::Refused { status: 404, said }))
+            if settings.provider == embeddings::Provider::Ollama =>
+        {
+            let names = embedder.models().await.unwrap_or_default().join(", ");
+            let names = if names.is_empty() { "no model".to_owned() } else { names };
+            wrong(name, format!("{url} has no model {model} ({said}): 'ollama pull {model}' gets it; it has {names}"))
+        }
+        Err(error @ AccountError::Llm(LlmError::Away(_))) if settings.provider == embeddings::Provider::Ollama => {
+            wrong(name, format!("{error}; is Ollama running? 'ollama serve' starts it (embeddings.base_url is {url})"))
+        }
+        Err(error @ AccountError::Llm(LlmError::Refused { status: 401 | 403, .. })) => {
+            wrong(name, format!("{error}; look at embeddings.api_key (EMM_EMBEDDINGS__API_KEY_FILE)"))
+        }
+        Err(error) => wrong(name, format!("{error}; look at [embeddings]")),
+    })
 }
 
 async fn node(setup: &Setup) -> Check {

@@ -126,6 +126,9 @@ fn candidates(screen: &Screen, candidates: &[Candidate], structure: Option<&Stru
         if !words.is_empty() {
             screen.line(format_args!("         words: {}", words.join(", ")));
         }
+        if let Some(meaning) = candidate.meaning {
+            screen.line(format_args!("         meaning, and not words: {} of what speaks for it", percent(meaning)));
+        }
         for near in &candidate.nearest {
             screen.line(format_args!("         like:  {} ({})", safe(&near.title), percent(near.similarity)));
         }

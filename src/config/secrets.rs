@@ -5,8 +5,15 @@ use std::{ffi::OsString, path::PathBuf};
 use super::ConfigError;
 
 /// Every key that holds a secret. Its value may also lie in a file that `EMM_SECTION__KEY_FILE` names.
-const SECRETS: [&str; 6] =
-    ["node.token", "node.token_previous", "redis.password", "store.s3.key_id", "store.s3.secret", "llm.api_key"];
+const SECRETS: [&str; 7] = [
+    "node.token",
+    "node.token_previous",
+    "redis.password",
+    "store.s3.key_id",
+    "store.s3.secret",
+    "llm.api_key",
+    "embeddings.api_key",
+];
 
 /// The variable of a secret, and that of a file with it.
 fn variables(secret: &str) -> [String; 2] {

@@ -14,9 +14,10 @@ use crate::{
     backends::{
         Clock,
         cache::{self, Cache},
+        embeddings::{self, Embedder},
         home::Home,
         inbox::{self, Inbox},
-        llm::{self, Account, Llm},
+        llm::{self, Account, Books, Llm},
         objects::{Bucket, ObjectsError, Removal},
         parsers::{self, Parsers},
         redis::Redis,
@@ -160,7 +161,8 @@ pub(super) async fn content_classifier(parts: Parts) -> Result<Built> {
         cache: parts.kept.cache(&parts.config, &parts.health).await?,
         snapshot: parts.kept.home.knowledge(),
         ledger: Ledger::new(store.clone()),
-        opinions: opinions(&parts, store).await?,
+        opinions: opinions(&parts, store.clone()).await?,
+        meanings: meanings(&parts, store).await?,
     })
     .await?;
     let service = Arc::new(service);
@@ -183,9 +185,22 @@ async fn opinions(parts: &Parts, store: Store) -> Result<Option<content_classifi
     Ok(Some(content_classifier::OpinionParts {
         account: Account {
             llm: Llm::new(settings).map_err(|error| Error::invalid(error.to_string()))?,
-            ledger: Ledger::new(store),
-            clock: parts.kept.clock.clone(),
+            books: Books { ledger: Ledger::new(store), clock: parts.kept.clock.clone() },
         },
+        state: parts.kept.state(&parts.config).await?,
+        health: parts.health.clone(),
+    }))
+}
+
+/// What it takes to know what texts mean, where a model is configured.
+async fn meanings(parts: &Parts, store: Store) -> Result<Option<content_classifier::MeaningParts>> {
+    let settings = &parts.config.embeddings;
+    if settings.provider == embeddings::Provider::None {
+        return Ok(None);
+    }
+    let books = Books { ledger: Ledger::new(store), clock: parts.kept.clock.clone() };
+    Ok(Some(content_classifier::MeaningParts {
+        embedder: Embedder::new(settings, Some(books)).map_err(|error| Error::invalid(error.to_string()))?,
         state: parts.kept.state(&parts.config).await?,
         health: parts.health.clone(),
     }))

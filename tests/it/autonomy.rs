@@ -155,6 +155,7 @@ async fn open(snapshot: &Path, store: &Store) -> ContentClassifier {
         snapshot: snapshot.to_owned(),
         ledger: Ledger::new(store.clone()),
         opinions: None,
+        meanings: None,
     })
     .await
     .unwrap()

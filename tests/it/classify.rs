@@ -1,5 +1,6 @@
 //! What the classification engine promises: honest doubt, exact forgetting, no dependence on order while little is known.
 
+mod meaning;
 mod practice;
 mod starter;
 

@@ -72,8 +72,7 @@ fn an_inbox_tells_where_names_say_nothing() {
     let place = Place::new();
     let mut lines = String::new();
     for number in 0..40 {
-        for (label, name, words) in
-            [("11", "Health", "brilm tovash quendle"), ("31", "Garden", "snarp woldic frebbin")]
+        for (label, name, words) in [("11", "Health", "brilm tovash quendle"), ("31", "Garden", "snarp woldic frebbin")]
         {
             // Of every fourth names and thesaurus say nothing, but what lies beside it does.
             let title = if number % 4 == 0 { "Untitled" } else { name };

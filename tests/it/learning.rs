@@ -32,6 +32,7 @@ async fn open(root: &Path, store: &Store) -> ContentClassifier {
         snapshot: root.join("knowledge.bin"),
         ledger: Ledger::new(store.clone()),
         opinions: None,
+        meanings: None,
     })
     .await
     .unwrap()

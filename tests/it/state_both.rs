@@ -172,6 +172,24 @@ async fn who_comes_late_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_written_once_stays() {
+    let both = both().await;
+    for (name, state) in &both.states {
+        let once = |by: &str| Put::new(Space::Vectors, "text", by, &by).once();
+        state.write(vec![once("first"), Put::new(Space::Vectors, "beside", "", &1)]).await.unwrap();
+        state.write(vec![once("second"), Put::new(Space::Vectors, "beside", "", &2)]).await.unwrap();
+        let text: Option<String> = state.get(Space::Vectors, "text").await.unwrap();
+        let beside: Option<u32> = state.get(Space::Vectors, "beside").await.unwrap();
+        assert_eq!((text.as_deref(), beside), (Some("first"), Some(2)), "{name}");
+        let counts = state.count(Space::Vectors).await.unwrap();
+        assert_eq!(counts, [(String::new(), 1), ("first".to_owned(), 1)], "{name}");
+        // What was taken away can be written again.
+        state.write(vec![Put::remove(Space::Vectors, "text"), once("third")]).await.unwrap();
+        assert_eq!(state.get::<String>(Space::Vectors, "text").await.unwrap().as_deref(), Some("third"), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_fails_on_the_server_leaves_nothing() {
     let both = both().await;
     let state = &both.states[1].1;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use emm::{
-    backends::store::{Ids, Journal, Labels, Ledger, Spent, Store, StoreError, Structures},
+    backends::store::{Ids, Journal, Labels, Ledger, Sent, Spent, Store, StoreError, Structures},
     domain::opinion::Asked,
 };
 use serde_json::{Value, json};
@@ -116,10 +116,15 @@ async fn a_question_that_nobody_answered_counts_with_the_most_it_can_take() {
     ledger.sent("aa", &asked(first, 500)).await.unwrap();
     ledger.sent("bb", &asked(late, 600)).await.unwrap();
     ledger.used("bb", &Asked { outcome: Some("none".into()), ..asked(late, 320) }).await.unwrap();
-    assert_eq!(ledger.spent("2026-03-01").await.unwrap(), Spent { tokens: 820, micros: 1640 });
+    assert_eq!(ledger.spent("2026-03-01", Sent::Question).await.unwrap(), Spent { tokens: 820, micros: 1640 });
     let outcomes: Vec<_> =
         ledger.of("2026-03-01").await.unwrap().into_iter().map(|it| (it.tokens, it.outcome)).collect();
     assert_eq!(outcomes, [(500, None), (320, Some("none".into()))]);
     assert_eq!(ledger.days().await.unwrap(), ["2026-03-01"]);
-    assert_eq!(ledger.spent("2026-03-02").await.unwrap(), Spent::default());
+    assert_eq!(ledger.spent("2026-03-02", Sent::Question).await.unwrap(), Spent::default());
+    // Texts whose meaning is asked for have a budget of their own.
+    ledger.sent(&Sent::Texts.id(), &asked(first, 70)).await.unwrap();
+    ledger.sent(&Sent::Question.id(), &asked(first, 1)).await.unwrap();
+    assert_eq!(ledger.spent("2026-03-01", Sent::Texts).await.unwrap().tokens, 70);
+    assert_eq!(ledger.spent("2026-03-01", Sent::Question).await.unwrap().tokens, 821);
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Llm, LlmError, Reply};
 use crate::backends::Clock;
-use crate::backends::store::{Ledger, StoreError};
+use crate::backends::store::{Ledger, Sent, StoreError};
 use crate::domain::opinion::{Asked, Prompt, estimated_tokens};
 
 /// A model, and the account of what it is asked.
@@ -13,9 +13,25 @@ pub struct Account {
     /// The model.
     pub llm: Llm,
     /// The account.
+    pub books: Books,
+}
+
+/// The account of what is sent, and the clock that it goes by.
+#[derive(Clone)]
+pub struct Books {
+    /// The account.
     pub ledger: Ledger,
     /// The clock.
     pub clock: Clock,
+}
+
+/// What may be spent on a day.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::backends) struct Budget {
+    /// Tokens; 0 sets no bound.
+    pub(in crate::backends) tokens: u64,
+    /// Money, in the unit of the prices; 0 sets no bound.
+    pub(in crate::backends) cost: f64,
 }
 
 /// A document that a question is about.
@@ -63,7 +79,7 @@ impl Account {
         let sent = format!("{}{}", prompt.system, prompt.user);
         let (tokens_in, tokens_out) = (estimated_tokens(&sent) as u64, settings.output_tokens_max as u64);
         let mut entry = Asked {
-            at: self.clock.stamp(),
+            at: self.books.clock.stamp(),
             to: settings.url().to_owned(),
             remote: settings.is_remote(),
             model: settings.model.clone(),
@@ -74,9 +90,8 @@ impl Account {
             micros: settings.micros(tokens_in, tokens_out),
             outcome: None,
         };
-        self.within_budget(&entry).await?;
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        self.ledger.sent(&id, &entry).await?;
+        let budget = Budget { tokens: settings.tokens_per_day, cost: settings.cost_per_day };
+        let id = self.books.open(Sent::Question, &entry, budget).await?;
         let mut answer = self.llm.ask(prompt, schema).await;
         if let Ok(reply) = &mut answer {
             // A server that does not count is believed to have taken what was estimated.
@@ -90,29 +105,43 @@ impl Account {
             Ok(reply) => outcome(reply),
             Err(error) => error.to_string(),
         });
-        if let Err(error) = self.ledger.used(&id, &entry).await {
+        self.books.settle(&id, &entry).await;
+        Ok((answer?, entry.micros))
+    }
+}
+
+impl Books {
+    /// Enters what is about to be sent, if the budget of the day has room for the most that it can take; returns the id
+    /// of the entry.
+    pub(in crate::backends) async fn open(
+        &self,
+        what: Sent,
+        entry: &Asked,
+        budget: Budget,
+    ) -> Result<String, AccountError> {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let micros_max = (budget.cost.max(0.0) * 1e6) as u64;
+        if budget.tokens > 0 || micros_max > 0 {
+            let spent = self.ledger.spent(&self.clock.today(), what).await?;
+            let over = |most: u64, spent: u64, more: u64| most > 0 && spent.saturating_add(more) > most;
+            if over(budget.tokens, spent.tokens, entry.tokens) {
+                return Err(AccountError::Spent(format!("{} tokens", budget.tokens)));
+            }
+            if over(micros_max, spent.micros, entry.micros) {
+                return Err(AccountError::Spent(budget.cost.to_string()));
+            }
+        }
+        let id = what.id();
+        self.ledger.sent(&id, entry).await?;
+        Ok(id)
+    }
+
+    /// Enters what became of it.
+    pub(in crate::backends) async fn settle(&self, id: &str, entry: &Asked) {
+        if let Err(error) = self.ledger.used(id, entry).await {
             tracing::warn!(
                 "the ledger keeps the most that a question can cost, for what it did cost cannot be entered: {error}"
             );
         }
-        Ok((answer?, entry.micros))
-    }
-
-    async fn within_budget(&self, entry: &Asked) -> Result<(), AccountError> {
-        let settings = self.llm.settings();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let micros_max = (settings.cost_per_day.max(0.0) * 1e6) as u64;
-        if settings.tokens_per_day == 0 && micros_max == 0 {
-            return Ok(());
-        }
-        let spent = self.ledger.spent(&self.clock.today()).await?;
-        let over = |most: u64, spent: u64, more: u64| most > 0 && spent.saturating_add(more) > most;
-        if over(settings.tokens_per_day, spent.tokens, entry.tokens) {
-            return Err(AccountError::Spent(format!("{} tokens", settings.tokens_per_day)));
-        }
-        if over(micros_max, spent.micros, entry.micros) {
-            return Err(AccountError::Spent(settings.cost_per_day.to_string()));
-        }
-        Ok(())
     }
 }

@@ -63,12 +63,12 @@ pub(super) fn reply(provider: Provider, answer: &Value) -> Result<Reply, LlmErro
 }
 
 /// Where a server lists its models.
-pub(super) fn models_path(provider: Provider) -> &'static str {
-    if provider == Provider::Ollama { "/api/tags" } else { "/models" }
+pub(in crate::backends) fn models_path(ollama: bool) -> &'static str {
+    if ollama { "/api/tags" } else { "/models" }
 }
 
 /// The names in such a list.
-pub(super) fn models(list: &Value) -> Vec<String> {
+pub(in crate::backends) fn models(list: &Value) -> Vec<String> {
     let models = list["models"].as_array().or_else(|| list["data"].as_array());
     let name = |model: &Value| model["name"].as_str().or_else(|| model["id"].as_str()).map(str::to_owned);
     models.into_iter().flatten().filter_map(name).collect()

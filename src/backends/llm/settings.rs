@@ -68,6 +68,18 @@ pub enum Place {
     Remote,
 }
 
+impl Place {
+    /// Whether what is sent to this address leaves the reach of its owner.
+    #[must_use]
+    pub fn is_remote(self, url: &str) -> bool {
+        match self {
+            Place::Local => false,
+            Place::Remote => true,
+            Place::Auto => !url.parse::<hyper::Uri>().is_ok_and(|url| url.host().is_some_and(is_loopback)),
+        }
+    }
+}
+
 impl Settings {
     /// The address of the server, without a slash at its end.
     #[must_use]
@@ -82,11 +94,7 @@ impl Settings {
     /// Whether a question leaves the reach of its owner.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        match self.place {
-            Place::Local => false,
-            Place::Remote => true,
-            Place::Auto => !self.url().parse::<hyper::Uri>().is_ok_and(|url| url.host().is_some_and(is_loopback)),
-        }
+        self.place.is_remote(self.url())
     }
 
     /// What so many tokens cost, in millionths of the unit of the prices.

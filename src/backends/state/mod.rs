@@ -100,6 +100,8 @@ pub enum Space {
     Marks,
     /// What a question to a language model rests on -> its reply.
     Opinions,
+    /// Model and text -> the vector that says what it means.
+    Vectors,
 }
 
 impl Space {
@@ -112,6 +114,7 @@ impl Space {
             Space::Trees => "trees",
             Space::Marks => "marks",
             Space::Opinions => "opinions",
+            Space::Vectors => "vectors",
         }
     }
 }
@@ -129,13 +132,16 @@ pub struct Put {
     pub value: Option<String>,
     /// A field of `value` whose number only grows: an entry that has a larger one stays as it is.
     pub grows_by: Option<&'static str>,
+    /// Whether an entry that is there stays, whatever it is.
+    pub once: bool,
 }
 
 impl Put {
     /// Writes `value`.
     pub fn new<T: Serialize>(space: Space, key: impl Into<String>, tag: impl Into<String>, value: &T) -> Self {
         // Our own types serialise; a failure would only drop a projection, which is rebuilt.
-        Self { space, key: key.into(), tag: tag.into(), value: serde_json::to_string(value).ok(), grows_by: None }
+        let value = serde_json::to_string(value).ok();
+        Self { space, key: key.into(), tag: tag.into(), value, grows_by: None, once: false }
     }
 
     /// The same, but an entry whose number in `field` is larger stays: for what several write who may be late.
@@ -144,9 +150,15 @@ impl Put {
         Self { grows_by: Some(field), ..self }
     }
 
+    /// The same, but an entry that is there stays: who comes second has to take what the first one wrote.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { once: true, ..self }
+    }
+
     /// Removes the entry.
     pub fn remove(space: Space, key: impl Into<String>) -> Self {
-        Self { space, key: key.into(), tag: String::new(), value: None, grows_by: None }
+        Self { space, key: key.into(), tag: String::new(), value: None, grows_by: None, once: false }
     }
 }
 

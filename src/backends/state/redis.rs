@@ -77,7 +77,8 @@ impl RedisState {
             for put in &puts {
                 let keep = if put.value.is_some() { "1" } else { "0" };
                 call.arg(put.space.name()).arg(&put.key).arg(&put.tag).arg(keep);
-                call.arg(put.value.as_deref().unwrap_or_default()).arg(put.grows_by.unwrap_or_default());
+                let stays = if put.once { "*" } else { put.grows_by.unwrap_or_default() };
+                call.arg(put.value.as_deref().unwrap_or_default()).arg(stays);
             }
             if self.ask(Request::Script(&call)).await? {
                 return Ok(());

@@ -339,6 +339,9 @@ fn alone<R>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite:
 fn write(connection: &Connection, put: &Put) -> rusqlite::Result<()> {
     let space = put.space.name();
     match (&put.value, put.grows_by) {
+        (Some(value), _) if put.once => connection
+            .prepare_cached("INSERT OR IGNORE INTO entries (space, key, tag, value) VALUES (?, ?, ?, ?)")?
+            .execute(params![space, put.key, put.tag, value]),
         (Some(value), None) => connection
             .prepare_cached("INSERT OR REPLACE INTO entries (space, key, tag, value) VALUES (?, ?, ?, ?)")?
             .execute(params![space, put.key, put.tag, value]),

@@ -25,6 +25,35 @@ impl Stored for Entry {
     const FORMAT: u32 = 1;
 }
 
+/// What is entered: each kind has a budget of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// A question to a language model.
+    Question,
+    /// Texts whose meaning was asked for.
+    Texts,
+}
+
+/// How the ids of entries about texts begin; no digit of the other ids.
+const TEXTS: char = 't';
+
+impl Sent {
+    /// A new id for an entry.
+    pub fn id(self) -> String {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        match self {
+            Sent::Question => id,
+            Sent::Texts => format!("{TEXTS}{id}"),
+        }
+    }
+
+    /// Whether a name in the ledger, `{time}-{id}-...`, is of this kind.
+    fn has(self, name: &str) -> bool {
+        let texts = name.split('-').nth(1).is_some_and(|id| id.starts_with(TEXTS));
+        texts == (self == Sent::Texts)
+    }
+}
+
 /// What a day took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
@@ -62,10 +91,10 @@ impl Ledger {
         self.0.create(&format!("ledger/{day}/{time}-{id}-{what}-{tokens}-{micros}"), &entry).await
     }
 
-    /// What a day took: of each question what it used, or the most where that is not known.
-    pub async fn spent(&self, day: &str) -> Result<Spent, StoreError> {
+    /// What a day took for one kind: of each entry what it used, or the most where that is not known.
+    pub async fn spent(&self, day: &str, what: Sent) -> Result<Spent, StoreError> {
         let mut spent = Spent::default();
-        for name in self.last(day).await? {
+        for name in self.last(day).await?.into_iter().filter(|name| what.has(name)) {
             let mut figures = name.rsplit('-').filter_map(|part| part.parse::<u64>().ok());
             let (Some(micros), Some(tokens)) = (figures.next(), figures.next()) else { continue };
             spent.tokens = spent.tokens.saturating_add(tokens);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use ids::{Allocated, Ids};
 pub use journal::Journal;
 pub use labels::{Label, Labels, Lesson};
-pub use ledger::{Ledger, Spent};
+pub use ledger::{Ledger, Sent, Spent};
 pub use structures::Structures;
 
 use self::folder::Folder;

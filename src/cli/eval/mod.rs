@@ -5,6 +5,7 @@ mod own;
 mod plot;
 mod read;
 mod second;
+mod vectors;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,11 +20,12 @@ use serde::Serialize;
 use self::{
     read::{Item, Splits},
     second::{Found, SHORTLIST, Second},
+    vectors::{Asked, Vectors},
 };
 use super::{Exit, flags::Global, screen::Screen, setup::Setup};
 use crate::{
     domain::classify::{
-        Candidate, Document, Engine, Features, Measures, Outcome, Target, accuracy, address_words, curve,
+        Candidate, Document, Engine, Features, Measures, Outcome, Target, Vector, accuracy, address_words, curve,
     },
     rpc::{Error, Result},
 };
@@ -53,6 +55,12 @@ pub struct Options {
     /// What ranks
     #[arg(long, value_enum, default_value_t = EngineName::Builtin)]
     engine: EngineName,
+    /// The engine also judges by what texts mean, as the model of [embeddings] says it
+    #[arg(long)]
+    embeddings: bool,
+    /// Keep what the model of [embeddings] said in this file, and do not ask again for what it has
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "embeddings")]
+    vectors: Option<PathBuf>,
     /// With cold: the engine also sees the text of the items that are to be filed
     #[arg(long)]
     inbox_em: bool,
@@ -105,9 +113,11 @@ struct Report {
     /// What was learnt, in memory; and all that the process has.
     model_bytes: usize,
     rss_bytes: u64,
-    /// What was found out about the language model.
+    /// What was found out about the language model, and about the model of embeddings.
     #[serde(skip_serializing_if = "Option::is_none")]
     llm: Option<Found>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embeddings: Option<Asked>,
 }
 
 /// Items of a growing stream that are asked about at most.
@@ -151,8 +161,16 @@ pub(super) async fn run(global: &Global, screen: &Screen, options: &Options) -> 
             Some(Second::new(&config.llm, config.file_system_agent.threshold)?)
         }
     };
+    let used: Vec<&Item> = train.iter().chain(&asked).map(|at| &items[*at]).collect();
+    let vectors = match options.embeddings {
+        true => {
+            let settings = Setup::load(global)?.config.embeddings;
+            Some(Vectors::of(&settings, options.vectors.as_deref(), screen, &used, &targets).await?)
+        }
+        false => None,
+    };
     let progress = screen.counting("measured", train.len() + asked.len());
-    let mut trial = Trial::new(targets, areas, second, progress);
+    let mut trial = Trial::new(targets, areas, second, progress).with(vectors);
     for at in &train {
         trial.learn(&items[*at], Protocol::Warm);
     }
@@ -187,6 +205,7 @@ struct Trial {
     learning_ms: Vec<f64>,
     asking_ms: Vec<f64>,
     second: Option<Second>,
+    vectors: Option<Vectors>,
     progress: ProgressBar,
 }
 
@@ -200,7 +219,22 @@ impl Trial {
         let codes = targets.iter().map(|target| target.code.clone()).collect();
         let engine = Engine::new(targets.clone());
         let (names, guesses, learning_ms, asking_ms) = Default::default();
-        Trial { engine, names, targets, areas, codes, guesses, learning_ms, asking_ms, second, progress }
+        let vectors = None;
+        Trial { engine, names, targets, areas, codes, guesses, learning_ms, asking_ms, second, vectors, progress }
+    }
+
+    /// The same, told what texts mean.
+    fn with(mut self, vectors: Option<Vectors>) -> Trial {
+        self.vectors = vectors;
+        self.retarget();
+        self
+    }
+
+    fn retarget(&mut self) {
+        self.engine.retarget(self.targets.clone());
+        if let Some(vectors) = &self.vectors {
+            vectors.tell(&mut self.engine, &self.targets);
+        }
     }
 
     fn learn(&mut self, item: &Item, protocol: Protocol) {
@@ -211,10 +245,10 @@ impl Trial {
             // Filed under an area, or under a number that the structure does not have: it is a place from now on.
             let title = self.areas.get(&item.label).cloned().unwrap_or_default();
             self.targets.push(Target { code: item.label.clone(), title, ..Target::default() });
-            self.engine.retarget(self.targets.clone());
+            self.retarget();
         }
         let begun = Instant::now();
-        self.engine.learn_features(&item.label, &item.id, &item.title, &features(item));
+        self.taught(&item.label, item, &features(item));
         self.learning_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         self.progress.inc(1);
     }
@@ -224,12 +258,13 @@ impl Trial {
         let guessed = self.guesses.get(&item.id).filter(|_| self.engine.unlearn(&item.id)).cloned();
         let begun = Instant::now();
         let features = features(item);
-        let named = self.by_names(&features);
+        let meaning = self.vectors.as_ref().and_then(|vectors| vectors.of_item(item));
+        let named = self.by_names(&features, meaning);
         let most = if self.second.is_some() { SHORTLIST } else { CANDIDATES };
-        let mut candidates = named.unwrap_or_else(|| self.engine.classify_features(&features, most));
+        let mut candidates = named.unwrap_or_else(|| self.engine.classify_meant(&features, meaning, most));
         self.asking_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         if let Some(code) = guessed {
-            self.engine.learn_features(&code, &item.id, &item.title, &features);
+            self.taught(&code, item, &features);
         }
         if let Some(second) = &mut self.second {
             candidates = second.weighed(item, candidates, &self.targets).await;
@@ -238,10 +273,19 @@ impl Trial {
         outcome(&candidates, &item.label)
     }
 
+    fn taught(&mut self, label: &str, item: &Item, features: &Features) {
+        self.engine.learn_features(label, &item.id, &item.title, features);
+        if let Some(vectors) = &self.vectors {
+            self.engine.set_vector(&item.id, vectors.of_item(item).cloned());
+        }
+    }
+
     /// Expectation and maximisation, in one step that is hard: items that their names alone place surely are examples for those
     /// of which the names say nothing. Where the names say something, examples that nobody gave would only blur it.
     fn look_over<'a>(&mut self, items: impl Iterator<Item = &'a Item>) {
-        let ranked: Vec<_> = items.map(|item| (item, self.engine.classify_features(&features(item), 1))).collect();
+        let meaning = |item: &Item| self.vectors.as_ref().and_then(|vectors| vectors.of_item(item));
+        let ranked = items.map(|item| (item, self.engine.classify_meant(&features(item), meaning(item), 1)));
+        let ranked: Vec<_> = ranked.collect();
         let sure = ranked.iter().filter_map(|(item, found)| Some((*item, found.first()?)));
         let examples: Vec<_> = sure.filter(|(_, best)| best.probability >= SURE).collect();
         if examples.len() < EXAMPLES_MIN {
@@ -249,14 +293,14 @@ impl Trial {
         }
         self.names = Some(self.engine.clone());
         for (item, best) in examples {
-            self.engine.learn_features(&best.code, &item.id, &item.title, &features(item));
+            self.taught(&best.code, item, &features(item));
             self.guesses.insert(item.id.clone(), best.code.clone());
         }
     }
 
     /// What the names alone say, where they say anything and there is more than names.
-    fn by_names(&self, features: &Features) -> Option<Vec<Candidate>> {
-        let candidates = self.names.as_ref()?.classify_features(features, CANDIDATES);
+    fn by_names(&self, features: &Features, meaning: Option<&Vector>) -> Option<Vec<Candidate>> {
+        let candidates = self.names.as_ref()?.classify_meant(features, meaning, CANDIDATES);
         candidates.first().is_some_and(|best| best.probability >= SILENT).then_some(candidates)
     }
 
@@ -284,6 +328,7 @@ impl Trial {
             model_bytes: self.engine.bytes(),
             rss_bytes: resident_bytes(),
             llm: self.second.map(|second| second.found),
+            embeddings: self.vectors.map(|vectors| vectors.asked),
         }
     }
 }
@@ -344,6 +389,9 @@ fn tell(screen: &Screen, report: &Report) {
             "its price",
             format!("{} + {} tokens, {:.4}, {:.0} s", found.tokens_in, found.tokens_out, found.cost, found.seconds),
         ));
+    }
+    if let Some(Asked { model, texts, seconds }) = &report.embeddings {
+        rows.push(("meaning", format!("by {model}; {texts} texts asked about, {seconds:.1} s")));
     }
     for (name, value) in rows {
         screen.line(format_args!("{name:<14} {value}"));

@@ -11,7 +11,7 @@ use super::read::Item;
 use crate::{
     backends::{
         Clock,
-        llm::{About, Account, Llm, Reply, Settings},
+        llm::{About, Account, Books, Llm, Reply, Settings},
         store::Ledger,
     },
     domain::{
@@ -126,7 +126,8 @@ impl Second {
         let (begun, schema) = (Instant::now(), opinion::schema(choices));
         let reply = match self.ledger.clone() {
             Some(ledger) => {
-                let account = Account { llm: self.llm.clone(), ledger, clock: Clock::System };
+                let books = Books { ledger, clock: Clock::System };
+                let account = Account { llm: self.llm.clone(), books };
                 let about = About { document: &item.id, name: &item.title };
                 let asked = account.ask(about, &prompt, &schema, |_| "compared".to_owned()).await;
                 asked.map(|(reply, _)| reply).map_err(|error| error.to_string())

@@ -10,12 +10,14 @@ use crate::domain::classify::features::Features;
 use crate::domain::classify::hashing::{key_hash, word_feature};
 use crate::domain::classify::judge::{self, Experience, Voices};
 use crate::domain::classify::linear::{self, Linear, View, Votes};
+use crate::domain::classify::meaning::Meaning;
 use crate::domain::classify::names::Names;
 use crate::domain::classify::neighbours::{Near, Postings};
 use crate::domain::classify::packed;
 use crate::domain::classify::practice::Practice;
 use crate::domain::classify::related::Related;
 use crate::domain::classify::spelling::Spelling;
+use crate::domain::classify::vector::Vector;
 use crate::domain::classify::{Candidate, Document, Target};
 
 /// The most examples an engine keeps; more are refused so that counts never overflow.
@@ -38,6 +40,7 @@ pub struct Engine {
     pub(super) postings: Postings,
     pub(super) linear: Linear,
     pub(super) practice: Practice,
+    pub(super) meaning: Meaning,
     pub(super) examples: Vec<Option<Example>>,
     pub(super) keys: BTreeMap<String, u32>,
     pub(super) free: Vec<u32>,
@@ -83,6 +86,7 @@ impl Engine {
             postings: Postings::new(),
             linear: Linear::new(),
             practice: Practice::default(),
+            meaning: Meaning::default(),
             examples: Vec::new(),
             keys: BTreeMap::new(),
             free: Vec::new(),
@@ -101,6 +105,7 @@ impl Engine {
         self.names = fresh.names;
         self.related = fresh.related;
         self.spelling = fresh.spelling;
+        self.meaning.forget_places();
         for at in 0..self.labels.len() {
             self.labels[at].target = self.target_of(&self.labels[at].code);
         }
@@ -121,7 +126,7 @@ impl Engine {
         let example = |known: &Example| {
             2 * known.key.len() + known.title.len() + known.packed.len() + 8 * known.votes.len() + 200
         };
-        let tables = self.counts.bytes() + self.postings.bytes() + self.linear.bytes();
+        let tables = self.counts.bytes() + self.postings.bytes() + self.linear.bytes() + self.meaning.bytes();
         tables + self.examples.iter().flatten().map(example).sum::<usize>()
     }
 
@@ -171,6 +176,7 @@ impl Engine {
     pub fn unlearn(&mut self, key: &str) -> bool {
         let Some(example) = self.keys.remove(key) else { return false };
         self.unpractise(example);
+        self.meaning.forget(example, key);
         let Some(known) = self.examples.get_mut(example as usize).and_then(Option::take) else { return false };
         let (lead, rest) = packed::unpack(&known.packed);
         for seen in lead.iter().chain(&rest) {
@@ -191,7 +197,13 @@ impl Engine {
 
     /// The same with features that were computed before.
     pub fn classify_features(&self, features: &Features, top: usize) -> Vec<Candidate> {
-        let (voices, near, matches) = self.voices(features);
+        self.classify_meant(features, None, top)
+    }
+
+    /// The same with what the document means, where that is known.
+    pub fn classify_meant(&self, features: &Features, meaning: Option<&Vector>, top: usize) -> Vec<Candidate> {
+        let (mut voices, near, matches) = self.voices(features);
+        let alike = meaning.map(|meaning| self.speak_of_meaning(meaning, &mut voices)).unwrap_or_default();
         let experience = Experience::of(self.compared(features), self.len());
         let mut order: Vec<(usize, f64)> =
             voices.iter().map(|voices| judge::score(voices, experience)).enumerate().collect();
@@ -207,7 +219,8 @@ impl Engine {
             code: self.targets[target].code.clone(),
             probability,
             words: evidence::words(self, features, &matches, target),
-            nearest: evidence::nearest(self, &near, target),
+            nearest: evidence::nearest(self, &near, &alike, target),
+            meaning: meaning.and_then(|_| evidence::meaning(voices.get(target)?, experience)),
         };
         best.into_iter().take(top).map(candidate).collect()
     }

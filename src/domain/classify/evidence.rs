@@ -1,11 +1,11 @@
 //! Why: the words that decided, and the examples that are nearest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::classify::engine::Engine;
 use crate::domain::classify::features::Features;
 use crate::domain::classify::hashing::word_feature;
-use crate::domain::classify::judge::{Experience, quantised};
+use crate::domain::classify::judge::{self, Experience, Voices, quantised};
 use crate::domain::classify::names::Match;
 use crate::domain::classify::neighbours::Near;
 use crate::domain::classify::{Evidence, Neighbour};
@@ -41,11 +41,19 @@ pub(super) fn words(engine: &Engine, features: &Features, matches: &[Match], tar
     evidence.collect()
 }
 
-/// The nearest examples of a target.
-pub(super) fn nearest(engine: &Engine, near: &[Near], target: usize) -> Vec<Neighbour> {
-    let mine = near
-        .iter()
-        .filter(|near| engine.labels.get(usize::from(near.class)).is_some_and(|label| label.target == Some(target)));
+/// The share of what speaks for a target that its meaning has, from 0 to 1; nothing where it does not speak for it.
+pub(super) fn meaning(voices: &Voices, experience: Experience) -> Option<f64> {
+    let (meant, all) = (judge::meant(voices, experience), judge::score(voices, experience));
+    (meant > 0.0).then(|| quantised(meant / all.max(meant), 1e3))
+}
+
+/// The nearest examples of a target: by their words, then by what they mean.
+pub(super) fn nearest(engine: &Engine, near: &[Near], alike: &[Near], target: usize) -> Vec<Neighbour> {
+    let mut seen = BTreeSet::new();
+    let mine = near.iter().chain(alike.iter().filter(|near| near.similarity > 0.0)).filter(|near| {
+        let of_target = engine.labels.get(usize::from(near.class)).is_some_and(|label| label.target == Some(target));
+        of_target && seen.insert(near.example)
+    });
     let known = mine.filter_map(|near| {
         let example = engine.examples.get(near.example as usize)?.as_ref()?;
         Some(Neighbour {

@@ -17,6 +17,7 @@ mod judge;
 mod kin;
 mod language;
 mod linear;
+mod meaning;
 mod measure;
 mod names;
 mod neighbours;
@@ -27,14 +28,17 @@ mod snapshot;
 mod spelling;
 mod target;
 mod thesaurus;
+mod vector;
 
 pub use address::address_words;
 pub use autonomy::{Bar, Earned, Guess, Guesses, agrees, category};
 pub use engine::Engine;
 pub use features::Features;
+pub use meaning::{document_text, place_text};
 pub use measure::{Measures, Outcome, Point, accuracy, curve};
 pub use snapshot::SnapshotError;
 pub use target::targets;
+pub use vector::Vector;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,6 +93,9 @@ pub struct Candidate {
     pub words: Vec<Evidence>,
     /// The examples of this place that are nearest.
     pub nearest: Vec<Neighbour>,
+    /// The share of the evidence that is meaning and not words, in steps of 0.001; nothing where no model says what texts mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<f64>,
 }
 
 /// A word and how much it spoke for a candidate.

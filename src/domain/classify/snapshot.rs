@@ -58,6 +58,7 @@ impl Engine {
         }
         put(&mut bytes, self.practice.cursor);
         self.counts.write(&mut bytes, &place);
+        self.write_meaning(&mut bytes);
         let sum = checksum(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
         bytes
@@ -115,7 +116,7 @@ impl Engine {
         self.postings = Postings::build(&leads);
         self.restore_practice(number(bytes)?);
         self.counts = Counts::read(bytes, labels).ok_or(SnapshotError::Damaged)?;
-        Ok(())
+        self.read_meaning(bytes).ok_or(SnapshotError::Damaged)
     }
 
     fn read_example(&mut self, bytes: &mut &[u8]) -> Result<Example, SnapshotError> {

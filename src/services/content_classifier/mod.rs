@@ -1,5 +1,6 @@
 //! `content-classifier`: ranks the places of the structure for a document, from what the structure says and people taught.
 
+mod meanings;
 mod opinions;
 mod snapshot;
 
@@ -16,7 +17,7 @@ use crate::{
     },
     contracts::content_classifier::{Classified, Classify, EarnedByCategory, ListEarned, Titled},
     domain::{
-        classify::{Candidate, Document, Earned, Engine, Guesses, category, targets},
+        classify::{Candidate, Document, Earned, Engine, Features, Guesses, category, targets},
         jd::Structure,
     },
     life::Shutdown,
@@ -24,6 +25,8 @@ use crate::{
     services::blocking::blocking,
 };
 
+pub use meanings::Parts as MeaningParts;
+use meanings::{Meaning, Meanings};
 use opinions::Opinions;
 pub use opinions::Parts as OpinionParts;
 use snapshot::Learnt;
@@ -59,6 +62,8 @@ pub struct Parts {
     pub ledger: Ledger,
     /// What second opinions need, where a model is configured.
     pub opinions: Option<OpinionParts>,
+    /// What it takes to know what texts mean, where a model is configured.
+    pub meanings: Option<MeaningParts>,
 }
 
 /// The service; cheap to clone.
@@ -68,6 +73,7 @@ pub struct ContentClassifier(Arc<Inner>);
 struct Inner {
     parts: Parts,
     opinions: Option<Arc<Opinions>>,
+    meanings: Option<Meanings>,
     known: RwLock<Known>,
     /// One reader of the log at a time.
     reading: Turn<()>,
@@ -92,7 +98,7 @@ impl ContentClassifier {
     pub async fn open(mut parts: Parts) -> Result<ContentClassifier> {
         let (path, id) = (parts.snapshot.clone(), parts.store.clone());
         let nothing = || Learnt { engine: Engine::new(Vec::new()), guesses: Guesses::default(), seq: 0 };
-        let Learnt { engine, guesses, seq } = match blocking(move || snapshot::restore(&path, &id)).await? {
+        let Learnt { mut engine, guesses, seq } = match blocking(move || snapshot::restore(&path, &id)).await? {
             Some(learnt) if learnt.seq <= parts.labels.last().await? => learnt,
             Some(Learnt { seq, .. }) => {
                 tracing::info!(seq, "the store was put back to an earlier moment: its labels are learnt again");
@@ -100,13 +106,15 @@ impl ContentClassifier {
             }
             None => nothing(),
         };
+        let meanings = parts.meanings.take().map(Meanings::new);
+        engine.vectors_of(&meanings.as_ref().map(Meanings::name).unwrap_or_default());
         let known = RwLock::new(Known { engine, guesses, structure: String::new(), seq, between: false });
         let opinions = match parts.opinions.take() {
             Some(opinions) => Some(Arc::new(Opinions::open(opinions, &parts.labels, seq).await?)),
             None => None,
         };
         let (reading, unsaved) = (Turn::new(()), Mutex::new(0));
-        Ok(ContentClassifier(Arc::new(Inner { parts, opinions, known, reading, unsaved })))
+        Ok(ContentClassifier(Arc::new(Inner { parts, opinions, meanings, known, reading, unsaved })))
     }
 
     /// Learns what the log has beyond what is known.
@@ -114,10 +122,12 @@ impl ContentClassifier {
         let _turn = self.0.reading.lock().await;
         loop {
             let next = self.0.known.read().seq + 1;
-            let Some(label) = self.0.parts.labels.get(next).await? else { return self.save_if_due().await };
+            let Some(label) = self.0.parts.labels.get(next).await? else { break };
             let service = self.clone();
             blocking(move || service.learn(next, &label)).await?;
         }
+        self.understand().await?;
+        self.save_if_due().await
     }
 
     fn learn(&self, seq: u64, label: &Label) {
@@ -134,6 +144,8 @@ impl ContentClassifier {
                 known.engine.learn(code, &lesson.key, &document(lesson));
             }
             known.guesses.learn(&lesson.key, lesson.code.as_deref(), lesson.guess.as_ref());
+            drop(known);
+            self.0.meanings.iter().for_each(|meanings| meanings.taught(lesson));
         }
         let mut known = self.0.known.write();
         (known.seq, known.between) = (seq, false);
@@ -169,6 +181,9 @@ impl ContentClassifier {
         let pause = Duration::from_millis(self.0.parts.settings.poll_ms.max(50));
         loop {
             self.catch_up().await?;
+            if stop.run_until_cancelled(self.fill()).await.transpose()?.is_none() {
+                break;
+            }
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
             }
@@ -182,7 +197,8 @@ impl ContentClassifier {
 
 impl Answer<Classify> for ContentClassifier {
     async fn answer(&self, request: Classify) -> Result<Classified> {
-        if self.0.known.read().seq < request.at_least {
+        let is_behind = self.0.meanings.as_ref().is_some_and(Meanings::is_behind);
+        if self.0.known.read().seq < request.at_least || is_behind {
             self.catch_up().await?;
         }
         let seq = self.0.known.read().seq;
@@ -190,12 +206,19 @@ impl Answer<Classify> for ContentClassifier {
             let message = format!("label {} is not in the store yet; the last is {seq}", request.at_least);
             return Err(Error::unavailable(message));
         }
+        let meaning = self.meaning(&request).await?;
+        let sense = meaning.as_ref().and_then(|it| it.as_ref().ok());
         let compute = async {
-            let (ranked, whole) = self.ranked(&request).await.map_err(Unkept::Error)?;
+            let (ranked, whole) = self.ranked(&request, sense).await.map_err(Unkept::Error)?;
             // Somebody taught meanwhile: it belongs under another key.
             if whole && ranked.labels == seq { Ok(ranked) } else { Err(Unkept::Value(ranked)) }
         };
-        Unkept::settle(self.0.parts.cache.get_or(key(&self.0.parts.store, seq, &request), compute).await)
+        let key = key(&self.0.parts.store, seq, &request) + &self.sense_key(sense);
+        let mut ranked: Classified = Unkept::settle(self.0.parts.cache.get_or(key, compute).await)?;
+        if let (Some(meanings), Some(meaning)) = (&self.0.meanings, &meaning) {
+            ranked.engine = meanings.engine(meaning);
+        }
+        Ok(ranked)
     }
 }
 
@@ -224,26 +247,37 @@ fn key(store: &str, seq: u64, request: &Classify) -> String {
 }
 
 impl ContentClassifier {
+    /// What a ranking rests on beside words: the document's vector, and those of places and examples.
+    fn sense_key(&self, meaning: Option<&Meaning>) -> String {
+        let (Some(meanings), Some(Meaning { vector, trace })) = (&self.0.meanings, meaning) else {
+            return String::new();
+        };
+        format!("/{:x}/{trace:x}", vector.trace(&meanings.name()))
+    }
+
     /// Ranks, and says whether what is known was whole while it did.
-    async fn ranked(&self, request: &Classify) -> Result<(Classified, bool)> {
+    async fn ranked(&self, request: &Classify, meaning: Option<&Meaning>) -> Result<(Classified, bool)> {
         // Ranking takes well under a millisecond: less than handing it to another thread and back.
-        if let Some(ranked) = self.rank(request, None) {
+        if let Some(ranked) = self.rank(request, meaning, None) {
             return Ok(ranked);
         }
         let structure = self.0.parts.structures.get(&request.structure).await?;
-        let (service, request) = (self.clone(), request.clone());
-        let ranked = blocking(move || service.rank(&request, Some(structure))).await?;
+        let (service, request, meaning) = (self.clone(), request.clone(), meaning.cloned());
+        let ranked = blocking(move || service.rank(&request, meaning.as_ref(), Some(structure))).await?;
         ranked.ok_or_else(|| Error::internal("the classifier was not turned to the structure"))
     }
-}
 
-impl ContentClassifier {
     /// Ranks in the structure of the request. If another one is in force the engine is turned to `structure` first, and
     /// ranks before anybody else can turn it away; nothing if there is none to turn to.
-    fn rank(&self, request: &Classify, structure: Option<Structure>) -> Option<(Classified, bool)> {
+    fn rank(
+        &self,
+        request: &Classify,
+        meaning: Option<&Meaning>,
+        structure: Option<Structure>,
+    ) -> Option<(Classified, bool)> {
         let known = self.0.known.read();
         if known.structure == request.structure {
-            return Some((ranked(&known, request), !known.between));
+            return Some(ranked(&known, request, meaning));
         }
         drop(known);
         let targets = targets(&structure?);
@@ -251,13 +285,15 @@ impl ContentClassifier {
         if known.structure != request.structure {
             known.engine.retarget(targets);
             known.structure.clone_from(&request.structure);
+            self.0.meanings.iter().for_each(|meanings| meanings.tell(&mut known));
         }
         let known = RwLockWriteGuard::downgrade(known);
-        Some((ranked(&known, request), !known.between))
+        Some(ranked(&known, request, meaning))
     }
 }
 
-fn ranked(known: &Known, request: &Classify) -> Classified {
+/// The ranking, and whether it is of what is known as a whole.
+fn ranked(known: &Known, request: &Classify, meaning: Option<&Meaning>) -> (Classified, bool) {
     let document = Document {
         name: &request.name,
         title: &request.title,
@@ -265,13 +301,16 @@ fn ranked(known: &Known, request: &Classify) -> Classified {
         kind: &request.kind,
         hints: &request.hints,
     };
+    let vector = meaning.map(|meaning| &meaning.vector);
+    let classify = |top| known.engine.classify_meant(&Features::of(&document), vector, top);
     let candidates = match &request.category {
-        None => known.engine.classify(&document, request.top),
-        Some(category) => within(known.engine.classify(&document, usize::MAX), category, request.top),
+        None => classify(request.top),
+        Some(category) => within(classify(usize::MAX), category, request.top),
     };
     let threshold = |code: &str| Some((category(code).to_owned(), known.guesses.threshold(code, request.bar?)));
     let thresholds = candidates.iter().filter_map(|candidate| threshold(&candidate.code)).collect();
-    Classified { candidates, labels: known.seq, engine: ENGINE.to_owned(), thresholds }
+    let whole = !known.between && meaning.is_none_or(|meaning| meaning.trace == known.engine.vectors_trace());
+    (Classified { candidates, labels: known.seq, engine: ENGINE.to_owned(), thresholds }, whole)
 }
 
 /// The candidates of one category: its owner has said that it is none of the others.

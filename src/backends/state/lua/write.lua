@@ -1,6 +1,6 @@
 -- Writes entries, all or none.
 -- ARGV: base, marker key ('' for none), marker, then of each entry: space, key, tag, '1' or '0' for removal, value, and the
--- field whose number only grows ('' for none): what is there and has a larger one stays.
+-- field whose number only grows ('' for none): what is there and has a larger one stays; '*': whatever is there stays.
 -- Returns 0 where the marker is not there: then nothing is written.
 --
 -- A space is five keys: values (key -> value), tags (key -> tag), order (keys, by their bytes), tagged (tag and key, by
@@ -54,7 +54,7 @@ end
 -- Whether what is there has a larger number: whoever writes has not seen what was written since.
 local function late(space, key, value, field)
   local there = field ~= '' and redis.call('HGET', space .. 'values', key)
-  return there and number(there, field) > number(value, field)
+  return there and (field == '*' or number(there, field) > number(value, field))
 end
 
 for i = 4, #ARGV, 6 do
