@@ -323,7 +323,8 @@ async fn a_document_is_data_even_for_a_model_that_obeys_it() {
     for (number, text) in INJECTIONS.iter().enumerate() {
         world.drop_file(
             &format!("letter {number}.txt"),
-            format!("The doctor of the clinic wrote about the rent of the flat.\n{text}\n").as_bytes(),
+            // Said often enough that no attempt takes the doubt away.
+            format!("{}{text}\n", "The doctor of the clinic wrote about the rent of the flat.\n".repeat(4)).as_bytes(),
         );
     }
     let swept = sweep(&world).await;
