@@ -209,7 +209,7 @@ impl Thesaurus {
             let of_tail = |(stem, tail)| self.stems.of(stem).map(move |(word, line)| (line, kin::compound(word, tail)));
             found = kin::tails(&term.word).flat_map(of_tail).filter(|(_, quality)| *quality > 0.0).collect();
         }
-        if is_common(&term.word) { Vec::new() } else { found }
+        if found.is_empty() || is_common(&term.word) { Vec::new() } else { found }
     }
 }
 
