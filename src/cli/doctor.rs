@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     backends::{
-        embeddings::{self, Embedder, Hurry, Text},
-        llm::{AccountError, LlmError},
+        embeddings::{Embedder, Hurry, Text},
+        llm::{AccountError, LlmError, Provider},
         objects::{Bucket, ObjectsError, Removal, WRITERS},
         parsers::{self, Parsers},
         store::Backend,
@@ -249,7 +249,7 @@ fn ocr(setup: &Setup) -> Check {
 /// What the model of embeddings can do, where one is configured.
 async fn meaning(setup: &Setup) -> Option<Check> {
     let settings = &setup.config.embeddings;
-    if settings.provider == embeddings::Provider::None {
+    if settings.provider == Provider::None {
         return None;
     }
     let name = "embeddings";
@@ -278,14 +278,12 @@ async fn meaning(setup: &Setup) -> Option<Check> {
             }
         }
         Ok(_) => wrong(name, format!("{model} at {url}: not a vector for each text")),
-        Err(AccountError::Llm(LlmError::Refused { status: 404, said }))
-            if settings.provider == embeddings::Provider::Ollama =>
-        {
+        Err(AccountError::Llm(LlmError::Refused { status: 404, said })) if settings.provider == Provider::Ollama => {
             let names = embedder.models().await.unwrap_or_default().join(", ");
             let names = if names.is_empty() { "no model".to_owned() } else { names };
             wrong(name, format!("{url} has no model {model} ({said}): 'ollama pull {model}' gets it; it has {names}"))
         }
-        Err(error @ AccountError::Llm(LlmError::Away(_))) if settings.provider == embeddings::Provider::Ollama => {
+        Err(error @ AccountError::Llm(LlmError::Away(_))) if settings.provider == Provider::Ollama => {
             wrong(name, format!("{error}; is Ollama running? 'ollama serve' starts it (embeddings.base_url is {url})"))
         }
         Err(error @ AccountError::Llm(LlmError::Refused { status: 401 | 403, .. })) => {

@@ -12,7 +12,7 @@ use super::{
     setup::{Setup, at},
 };
 use crate::{
-    backends::{disk, embeddings, llm},
+    backends::{disk, llm},
     contracts::{
         content_classifier::Titled,
         file_system::{Account, Entries, Entry, Hits, Overall, Overview, Problem, Reindex, Reindexed, Search, Verify},
@@ -43,7 +43,7 @@ pub(super) async fn status(setup: &Setup, screen: &Screen, file: Option<&Path>) 
     // What each category has earned needs no model, nor that one is set up rightly.
     let mut without = setup.clone();
     without.config.llm.provider = llm::Provider::None;
-    without.config.embeddings.provider = embeddings::Provider::None;
+    without.config.embeddings.provider = llm::Provider::None;
     let session = Session::open(&without, screen, if file.is_some() { &FILE_SYSTEM } else { &Role::ALL }).await?;
     let done = match file {
         Some(file) => of_file(setup, screen, &session.tools, file).await,

@@ -14,7 +14,7 @@ use crate::{
     backends::{
         Clock,
         cache::{self, Cache},
-        embeddings::{self, Embedder},
+        embeddings::Embedder,
         home::Home,
         inbox::{self, Inbox},
         llm::{self, Account, Books, Llm},
@@ -195,7 +195,7 @@ async fn opinions(parts: &Parts, store: Store) -> Result<Option<content_classifi
 /// What it takes to know what texts mean, where a model is configured.
 async fn meanings(parts: &Parts, store: Store) -> Result<Option<content_classifier::MeaningParts>> {
     let settings = &parts.config.embeddings;
-    if settings.provider == embeddings::Provider::None {
+    if settings.provider == llm::Provider::None {
         return Ok(None);
     }
     let books = Books { ledger: Ledger::new(store), clock: parts.kept.clock.clone() };

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::{Duration, timeout};
 
-pub use settings::{Provider, Settings};
+pub use settings::Settings;
 
 use super::llm::{self, AccountError, Books, Bounds, Budget, LlmError, Server};
 use super::store::Sent;
@@ -58,7 +58,7 @@ impl Embedder {
     /// When they name no server or no model.
     pub fn new(settings: &Settings, books: Option<Books>) -> Result<Embedder, LlmError> {
         let wrong = |reason: &str| Err(LlmError::Settings(reason.to_owned()));
-        if settings.provider == Provider::None {
+        if settings.provider == llm::Provider::None {
             return wrong("no model of embeddings is configured: set embeddings.provider");
         }
         if settings.model.is_empty() {
@@ -122,7 +122,7 @@ impl Embedder {
     /// As [`Embedder::embed`].
     pub async fn models(&self) -> Result<Vec<String>, LlmError> {
         let Inner { settings, server, .. } = &*self.0;
-        let path = llm::models_path(settings.provider == Provider::Ollama);
+        let path = llm::models_path(settings.provider == llm::Provider::Ollama);
         server.call(Method::GET, path, None, settings.wait_ms_max, |list| Ok(llm::models(list))).await
     }
 

@@ -3,8 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Provider, Settings};
-use crate::{backends::llm::LlmError, domain::classify::Vector};
+use super::Settings;
+use crate::{
+    backends::llm::{LlmError, Provider},
+    domain::classify::Vector,
+};
 
 /// The longest vector that is read.
 const DIMENSIONS_MAX: usize = 4_096;

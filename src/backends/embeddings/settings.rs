@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{backends::llm::Place, domain::secret::Secret};
+use crate::{
+    backends::llm::{Place, Provider},
+    domain::secret::Secret,
+};
 
 /// A model of sentence embeddings, which judges documents by what they mean beside their words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,27 +53,11 @@ pub struct Settings {
     pub price_in: f64,
 }
 
-/// Which kind of server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Provider {
-    /// None is asked, and nothing is missing.
-    None,
-    /// Ollama, by its own API.
-    Ollama,
-    /// Any server that speaks as OpenAI's does.
-    Openai,
-}
-
 impl Settings {
     /// The address of the server, without a slash at its end.
     #[must_use]
     pub fn url(&self) -> &str {
-        match (self.base_url.trim_end_matches('/'), self.provider) {
-            ("", Provider::Ollama) => "http://127.0.0.1:11434",
-            ("", _) => "https://api.openai.com/v1",
-            (url, _) => url,
-        }
+        self.provider.url(&self.base_url)
     }
 
     /// Whether what is sent leaves the reach of its owner.

@@ -56,6 +56,18 @@ pub enum Provider {
     Openai,
 }
 
+impl Provider {
+    /// The address of its server, without a slash at its end; its usual one where the owner gives none.
+    #[must_use]
+    pub fn url(self, given: &str) -> &str {
+        match (given.trim_end_matches('/'), self) {
+            ("", Provider::Ollama) => "http://127.0.0.1:11434",
+            ("", _) => "https://api.openai.com/v1",
+            (url, _) => url,
+        }
+    }
+}
+
 /// Whether what is sent leaves the reach of its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,11 +96,7 @@ impl Settings {
     /// The address of the server, without a slash at its end.
     #[must_use]
     pub fn url(&self) -> &str {
-        match (self.base_url.trim_end_matches('/'), self.provider) {
-            ("", Provider::Ollama) => "http://127.0.0.1:11434",
-            ("", _) => "https://api.openai.com/v1",
-            (url, _) => url,
-        }
+        self.provider.url(&self.base_url)
     }
 
     /// Whether a question leaves the reach of its owner.

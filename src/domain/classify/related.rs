@@ -28,7 +28,7 @@ impl Related {
             let names = || std::iter::once(&target.title).chain(&target.aliases).chain(&target.keywords);
             let mut topics: BTreeMap<u32, f64> = BTreeMap::new();
             for (topic, weight) in names().flat_map(|name| thesaurus.named(name)) {
-                // What a name belongs to is said by much else.
+                // Less than a part of a name: what it belongs to, of which much else speaks.
                 let weight = if weight < IN_PART { weight * ABOVE } else { weight };
                 let slot = topics.entry(topic).or_insert(0.0);
                 *slot = slot.max(weight);

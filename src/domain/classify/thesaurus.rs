@@ -77,7 +77,7 @@ const PARTS: [&str; 54] = [
 /// How much of a word is still said of the topic of its topic, for each step up; and what is too little.
 const STEP: f64 = 0.5;
 const LEAST: f64 = 0.1;
-/// Words of which forms are known; shorter ones are met as they stand, or as a plural.
+/// How alike two words are at least that are taken for forms of one.
 const FORM: f64 = 0.85;
 
 /// Read from the parts once a process: it is the same for all.
@@ -279,7 +279,8 @@ struct Stretch {
 }
 
 impl Thesaurus {
-    /// The topics that a name stands for, the share of its words that says so beside each. What stands inside a longer stretch is not
+    /// The topics that a name stands for, and how much: 1 for what all of it says, [`IN_PART`] for what some of its words say, less for
+    /// what that belongs to. What stands inside a longer stretch is not
     /// asked: "machine learning" is about no machine.
     pub(super) fn named(&self, name: &str) -> Vec<(u32, f64)> {
         let words = tokens(name);
